@@ -4,26 +4,125 @@
 export type AuditEvent =
   | { readonly type: 'ledger-started'; readonly genesisPublicKey: string; readonly installation: string }
   | { readonly type: 'configuration-loaded'; readonly sha256: string; readonly policies: string }
-  | { readonly type: 'login-refused'; readonly protocol: Protocol; readonly login: string; readonly address: string; readonly reason: RefusalReason; readonly fingerprint?: string }
-  | { readonly type: 'mfa-passed'; readonly user: string; readonly method: string; readonly fingerprint: string; readonly address: string }
-  | { readonly type: 'mfa-refused'; readonly user: string; readonly reason: 'wrong' | 'replayed' | 'locked-out'; readonly fingerprint: string; readonly address: string }
-  | { readonly type: 'grant-requested'; readonly grant: string; readonly user: string; readonly policy: string; readonly policyHash: string; readonly target: string; readonly account: string; readonly trigger: string; readonly reason: string; readonly incident?: string; readonly durationMs: number; readonly rule: string; readonly address: string }
+  | {
+      readonly type: 'login-refused'
+      readonly protocol: Protocol
+      readonly login: string
+      readonly address: string
+      readonly reason: RefusalReason
+      readonly fingerprint?: string
+    }
+  | {
+      readonly type: 'mfa-passed'
+      readonly user: string
+      readonly method: string
+      readonly fingerprint: string
+      readonly address: string
+    }
+  | {
+      readonly type: 'mfa-refused'
+      readonly user: string
+      readonly reason: 'wrong' | 'replayed' | 'locked-out'
+      readonly fingerprint: string
+      readonly address: string
+    }
+  | {
+      readonly type: 'grant-requested'
+      readonly grant: string
+      readonly user: string
+      readonly policy: string
+      readonly policyHash: string
+      readonly target: string
+      readonly account: string
+      readonly trigger: string
+      readonly reason: string
+      readonly incident?: string
+      readonly durationMs: number
+      readonly rule: string
+      readonly address: string
+    }
   | { readonly type: 'grant-approved'; readonly grant: string; readonly by: string; readonly comment: string }
   | { readonly type: 'grant-denied'; readonly grant: string; readonly by: string; readonly comment: string }
   | { readonly type: 'grant-overridden'; readonly grant: string; readonly by: string; readonly reason: string }
-  | { readonly type: 'grant-activated'; readonly grant: string; readonly user: string; readonly target: string; readonly account: string; readonly rule: string; readonly expiresAt: number }
-  | { readonly type: 'grant-ended'; readonly grant: string; readonly how: 'expired' | 'revoked' | 'returned' | 'lapsed'; readonly by: string; readonly reason: string }
-  | { readonly type: 'grant-reviewed'; readonly grant: string; readonly by: string; readonly verdict: string; readonly findings: string; readonly roots: readonly string[] }
+  | {
+      readonly type: 'grant-activated'
+      readonly grant: string
+      readonly user: string
+      readonly target: string
+      readonly account: string
+      readonly rule: string
+      readonly expiresAt: number
+    }
+  | {
+      readonly type: 'grant-ended'
+      readonly grant: string
+      readonly how: 'expired' | 'revoked' | 'returned' | 'lapsed'
+      readonly by: string
+      readonly reason: string
+    }
+  | {
+      readonly type: 'grant-reviewed'
+      readonly grant: string
+      readonly by: string
+      readonly verdict: string
+      readonly findings: string
+      readonly roots: readonly string[]
+    }
   | { readonly type: 'secret-issued'; readonly grant: string; readonly secret: string; readonly address: string }
-  | { readonly type: 'admission-refused'; readonly user: string; readonly target: string; readonly account: string; readonly address: string; readonly code: string }
-  | { readonly type: 'session-opened'; readonly session: string; readonly grant: string; readonly user: string; readonly target: string; readonly account: string; readonly protocol: Protocol; readonly address: string; readonly fingerprint: string }
-  | { readonly type: 'session-sealed'; readonly session: string; readonly root: string; readonly lines: number; readonly firstSeq: number; readonly lastSeq: number; readonly sizeBytes: number; readonly sha256: string; readonly file: string; readonly endReason: string; readonly state: SealState }
+  | {
+      readonly type: 'admission-refused'
+      readonly user: string
+      readonly target: string
+      readonly account: string
+      readonly address: string
+      readonly code: string
+    }
+  | {
+      readonly type: 'session-opened'
+      readonly session: string
+      readonly grant: string
+      readonly user: string
+      readonly target: string
+      readonly account: string
+      readonly protocol: Protocol
+      readonly address: string
+      readonly fingerprint: string
+    }
+  | {
+      readonly type: 'session-sealed'
+      readonly session: string
+      readonly root: string
+      readonly lines: number
+      readonly firstSeq: number
+      readonly lastSeq: number
+      readonly sizeBytes: number
+      readonly sha256: string
+      readonly file: string
+      readonly endReason: string
+      readonly state: SealState
+    }
   | { readonly type: 'session-kill'; readonly session: string; readonly by: string; readonly reason: string }
-  | { readonly type: 'session-viewed'; readonly session: string; readonly by: string; readonly how: 'replay' | 'live' | 'download' }
+  | {
+      readonly type: 'session-viewed'
+      readonly session: string
+      readonly by: string
+      readonly how: 'replay' | 'live' | 'download'
+    }
   | { readonly type: 'web-login'; readonly user: string; readonly address: string }
   | { readonly type: 'web-link-issued'; readonly user: string; readonly address: string }
-  | { readonly type: 'alert-accepted'; readonly alert: string; readonly channel: string; readonly receipt: string; readonly attempts: number }
-  | { readonly type: 'journal-recovered'; readonly head: string; readonly tornBytes: number; readonly sessions: readonly string[] }
+  | {
+      readonly type: 'alert-accepted'
+      readonly alert: string
+      readonly channel: string
+      readonly receipt: string
+      readonly attempts: number
+    }
+  | {
+      readonly type: 'journal-recovered'
+      readonly head: string
+      readonly tornBytes: number
+      readonly sessions: readonly string[]
+    }
   | { readonly type: 'recorder-failed'; readonly session: string; readonly error: string }
   | { readonly type: 'clock-stepped'; readonly byMs: number }
   | { readonly type: 'maintenance'; readonly operation: string; readonly target: string; readonly result: string }
