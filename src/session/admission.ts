@@ -1,12 +1,19 @@
 // An Admission is the proof that a session may reach its target: minted only by `admit`, here, when a channel or
 // connection opens; held by the registry before anything is dialled, so that an end between check and dial cancels it.
 
+import { randomBytes } from 'node:crypto'
 import type { Grant } from '../access/grant.ts'
+import type { AuditEvent } from '../audit.ts'
+import type { Clock } from '../clock.ts'
+import { assert, HalliganError } from '../errors.ts'
 import type { Identity } from '../identity/user.ts'
+import { sessionLog } from '../log.ts'
 import type { Target } from '../target.ts'
+import { advance, type SessionState } from './lifecycle.ts'
 import type { Recorder } from './recorder.ts'
-import type { Session, SessionEnd, SessionSubject } from './session.ts'
-import type { GrantSecret } from './state.ts'
+import type { Registry } from './registry.ts'
+import type { Session, SessionEnd, SessionRecord, SessionSubject } from './session.ts'
+import type { GrantSecret, State } from './state.ts'
 
 export interface AdmissionRequest {
   readonly identity: Identity
@@ -23,23 +30,267 @@ export interface AdmissionRequest {
   readonly what: SessionSubject
 }
 
-/** What every dialer takes, and nothing else. */
-export interface AdmissionContract {
+interface Minted {
+  readonly session: Session
+  readonly grant: Grant
+  readonly target: Target
+  readonly controller: AbortController
+  readonly clock: Clock
+  readonly ports: AdmissionPorts
+}
+
+let mint: (minted: Minted) => Admission
+
+/** What every dialer takes, and nothing else. It cannot be built outside this file, nor a look-alike pass for one. */
+export class Admission {
   readonly session: Session
   readonly grant: Grant
   readonly target: Target
   readonly account: string
   readonly database: string | null
-  readonly recorder: Recorder
-  /** Aborted when the session must end now; `signal.reason` is a SessionEnd. Sockets close first, records follow. */
-  readonly signal: AbortSignal
-  /** Calls back with a warning line for the user (10, 5, 1 minutes before the end, messages from an admin). */
-  onNotice(listener: (text: string) => void): void
-  /** Ends the session from the relay's side (exit, close, violation). Idempotent: the first reason stays. */
-  end(end: SessionEnd): void
   /** Resolves when the last line is durable (or the recorder has failed) after an end. */
   readonly ended: Promise<SessionEnd>
+  readonly #controller: AbortController
+  readonly #ports: AdmissionPorts
+  readonly #notices: ((text: string) => void)[] = []
+  readonly #resolveEnded: (end: SessionEnd) => void
+  #recorder: Recorder | undefined
+  #state: SessionState = 'opening'
+
+  private constructor({ session, grant, target, controller, ports }: Minted) {
+    this.session = session
+    this.grant = grant
+    this.target = target
+    this.account = session.account
+    this.database = session.database
+    this.#controller = controller
+    this.#ports = ports
+    const { promise, resolve } = Promise.withResolvers<SessionEnd>()
+    this.ended = promise
+    this.#resolveEnded = resolve
+  }
+
+  static {
+    mint = (minted) => new Admission(minted)
+  }
+
+  /** Aborted when the session must end now; `signal.reason` is a SessionEnd. Sockets close first, records follow. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  get recorder(): Recorder {
+    assert(this.#recorder !== undefined, 'an admission is handed out with its recorder open')
+    return this.#recorder
+  }
+
+  get state(): SessionState {
+    return this.#state
+  }
+
+  /** Calls back with a warning line for the user (10, 5, 1 minutes before the end). */
+  onNotice(listener: (text: string) => void): void {
+    this.#notices.push(listener)
+  }
+
+  /** Shows a line to the user and records it. */
+  notice(text: string): void {
+    this.#recorder?.fact('n', { kind: 'notice', text }).catch(() => {
+      // The recorder's failure ends the session by its own way.
+    })
+    for (const listener of this.#notices) listener(text)
+  }
+
+  /** Takes the recorder once its header line is durable. */
+  opened(recorder: Recorder): void {
+    this.#recorder = recorder
+    this.#state = advance(this.#state, 'opened')
+  }
+
+  /** Ends the session (exit, close, violation, expiry, kill). Idempotent: the first reason stays. */
+  end(end: SessionEnd): void {
+    if (this.#state === 'ending' || this.#state === 'ended' || this.#state === 'sealed') return
+    this.#state = advance(this.#state, 'end')
+    this.#controller.abort(end)
+    this.#ports.registry.release(this.session.id)
+    void this.#record(end)
+  }
+
+  /** To let in, write first; to end, act first: by now sockets are closed. */
+  async #record(end: SessionEnd): Promise<void> {
+    const at = this.#ports.clock.now()
+    let recorded = end
+    try {
+      await this.#recorder?.fact('n', { kind: 'end', reason: end.reason, message: end.message })
+      await this.#recorder?.fact('x', String(end.exitStatus ?? (end.code === null ? 0 : end.code)))
+    } catch (error) {
+      sessionLog.error('session.last-line-lost', { session: this.session.id, error })
+      if (recorded.reason !== 'recorder-failed')
+        recorded = { ...end, message: `${end.message} (its last lines were not recorded)` }
+    }
+    this.#state = advance(this.#state, 'recorded')
+    await this.#ports.onEnded(this.session, recorded, at)
+    this.#resolveEnded(recorded)
+  }
 }
 
-/** Refused with `no_grant`, `grant_expired`, `denied`, `unavailable`, `recorder_failed`. */
-export type Admit = (request: AdmissionRequest) => Promise<AdmissionContract>
+/** The name the rooms above know it by. */
+export type AdmissionContract = Admission
+
+/** Refused with `no_grant`, `grant_expired`, `mfa_required`, `unavailable`, `recorder_failed`, `store_failed`. */
+export type Admit = (request: AdmissionRequest) => Promise<Admission>
+
+export interface AdmissionPorts {
+  readonly clock: Clock
+  readonly state: Pick<State, 'commit'>
+  readonly registry: Registry
+  /** The second factor that counts for this identity under this grant now, or undefined. */
+  readonly ceremony: (identity: Identity, grant: Grant) => string | undefined
+  /** Opens the recorder; resolves when the header line is durable. `onFailure` is called once, at the first failure. */
+  readonly openRecorder: (
+    session: Session,
+    header: Readonly<Record<string, unknown>>,
+    onFailure: (error: Error) => void,
+  ) => Promise<Recorder>
+  /** Refuses a new session when there is no room to record it: throws `unavailable`. */
+  readonly checkSpace: () => Promise<void>
+  /** The row, the alert, the seal: whatever follows the last line. Never throws. */
+  readonly onEnded: (session: Session, end: SessionEnd, at: number) => Promise<void>
+  /** Tells people at once, from memory, that recording failed. */
+  readonly onRecorderFailure: (session: Session, error: Error) => void
+}
+
+/**
+ * The admission check. In order (design §8, Open): the grant is live and covers this; the second factor counts; the
+ * registry holds it; row and leaf are written in one transaction; the header line is durable. Only then may be dialled.
+ */
+export async function admit(ports: AdmissionPorts, request: AdmissionRequest): Promise<Admission> {
+  const grant = coveringGrant(ports.registry, request)
+  const mfa = secondFactor(ports, request, grant)
+  const session = sessionOf(request, mfa, ports.clock.now())
+  const admission = mint({
+    session,
+    grant,
+    target: request.target,
+    controller: new AbortController(),
+    clock: ports.clock,
+    ports,
+  })
+  ports.registry.hold({ session, end: (end) => admission.end(end), notice: (text) => admission.notice(text) })
+  try {
+    await ports.checkSpace()
+    await ports.state.commit({
+      at: session.openedAt,
+      writes: [{ kind: 'session-open', session: openRow(session) }],
+      leaves: [openedLeaf(session)],
+    })
+    const recorder = await ports.openRecorder(session, headerOf(session, grant, request.what), (error) => {
+      ports.onRecorderFailure(session, error)
+      admission.end({
+        reason: 'recorder-failed',
+        code: 'recorder_failed',
+        message: 'halligan cannot record this session any more',
+      })
+    })
+    throwIfEnded(admission)
+    admission.opened(recorder)
+    return admission
+  } catch (error) {
+    admission.end({ reason: 'recorder-failed', code: 'recorder_failed', message: 'the session could not be opened' })
+    throw error
+  }
+}
+
+function coveringGrant(registry: Registry, request: AdmissionRequest): Grant {
+  const grant = registry.live(request.grant)
+  const covers =
+    grant !== undefined &&
+    grant.user === request.identity.user.name &&
+    grant.target === request.target.name &&
+    grant.account === request.account &&
+    (request.database === null || grant.databases.length === 0 || grant.databases.includes(request.database))
+  if (!covers)
+    throw new HalliganError('no_grant', `no live grant covers ${request.account}@${request.target.name}`, {
+      hint: `ask for one: ssh ${request.identity.user.name}@BASTION request ${request.target.name}`,
+    })
+  return grant
+}
+
+function secondFactor(ports: AdmissionPorts, request: AdmissionRequest, grant: Grant): string {
+  if (request.via === 'ceremony') {
+    const method = ports.ceremony(request.identity, grant)
+    if (method === undefined)
+      throw new HalliganError('mfa_required', 'this needs your second factor', {
+        hint: 'connect again from a terminal and type your code',
+      })
+    return method
+  }
+  if (request.via.secret.grant !== grant.id || request.via.secret.endedAt !== null)
+    throw new HalliganError('no_grant', 'this secret does not belong to a live grant')
+  return `grant-secret/${request.via.scram}`
+}
+
+function sessionOf(request: AdmissionRequest, mfa: string, openedAt: number): Session {
+  return {
+    id: newSessionId(),
+    protocol: request.protocol,
+    grant: request.grant,
+    user: request.identity.user.name,
+    fingerprint: request.via === 'ceremony' ? request.identity.fingerprint : request.via.secret.fingerprint,
+    mfa,
+    address: request.identity.address,
+    target: request.target.name,
+    account: request.account,
+    database: request.database,
+    what: request.what,
+    openedAt,
+  }
+}
+
+const ID_ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
+
+/** `s` and 12 base32 characters: 60 bits, so that ids never meet within one installation. */
+function newSessionId(): string {
+  return `s${[...randomBytes(12)].map((byte) => ID_ALPHABET[byte % 32]).join('')}`
+}
+
+function openRow(session: Session): SessionRecord {
+  return { ...session, state: 'open', endedAt: null, end: null, seal: null }
+}
+
+function openedLeaf(session: Session): AuditEvent {
+  const { id, grant, user, target, account, protocol, address, fingerprint } = session
+  return { type: 'session-opened', session: id, grant, user, target, account, protocol, address, fingerprint }
+}
+
+/** The header line: an asciicast v3 header whose `halligan` object says who, how and why (design §8). */
+function headerOf(session: Session, grant: Grant, what: SessionSubject): Readonly<Record<string, unknown>> {
+  const term = 'term' in what ? what.term : null
+  return {
+    version: 3,
+    term: { cols: term?.cols ?? 80, rows: term?.rows ?? 24, type: term?.type ?? 'dumb' },
+    timestamp: Math.floor(session.openedAt / 1000),
+    title: `${session.user} on ${session.account}@${session.target}`,
+    halligan: {
+      ...session,
+      grant: {
+        id: grant.id,
+        policy: grant.policy,
+        policyHash: grant.policyHash,
+        trigger: grant.trigger,
+        reason: grant.reason,
+        incident: grant.incident,
+        rule: grant.rule,
+        expiresAt: grant.expiresAt,
+        approvals: grant.approvals.map((approval) => approval.by),
+        override: grant.override?.by ?? null,
+      },
+    },
+  }
+}
+
+function throwIfEnded(admission: Admission): void {
+  if (!admission.signal.aborted) return
+  const end = admission.signal.reason as SessionEnd
+  throw new HalliganError(end.code ?? 'unavailable', end.message)
+}
