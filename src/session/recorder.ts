@@ -1,7 +1,9 @@
 // What is durable before what goes on (design §8): a relay hands every byte and fact to its session's recorder and
 // forwards only when the promise it got has resolved. The first failure ends the session; there is no other mode.
 
-import type { EventCode } from '../recording/event-line.ts'
+import type { EventCode, LineBody } from '../recording/event-line.ts'
+
+export type { LineBody } from '../recording/event-line.ts'
 
 /** Where a session's lines become durable. `journal/` implements it. */
 export interface Journal {
@@ -29,15 +31,6 @@ export interface JournalEntry {
   readonly interval: number
   readonly body: LineBody
 }
-
-export type LineBody =
-  /** The asciicast v3 header object: always seq 0. */
-  | { readonly kind: 'header'; readonly header: Readonly<Record<string, unknown>> }
-  /** Bytes of a stream: text when whole UTF-8, else `b` with the stream's letter. */
-  | { readonly kind: 'bytes'; readonly stream: 'i' | 'o' | 'e'; readonly bytes: Uint8Array }
-  /** Bulk bytes kept whole: always a `b` line. */
-  | { readonly kind: 'bulk'; readonly stream: 'i' | 'o' | 'e'; readonly bytes: Uint8Array }
-  | { readonly kind: 'fact'; readonly code: EventCode; readonly data: unknown }
 
 /** One session's way into the journal. Every method resolves when durable, rejects with `recorder_failed`. */
 export interface Recorder {
