@@ -20,6 +20,8 @@ export type Write =
   /** Refused when the secret has ended, or was not used before `firstUseBy`. */
   | { readonly kind: 'grant-secret-used'; readonly id: string; readonly at: number }
   | { readonly kind: 'grant-secrets-ended'; readonly grant: string; readonly at: number }
+  /** Ends one; no effect when it has ended already. */
+  | { readonly kind: 'grant-secret-ended'; readonly id: string; readonly at: number }
   | { readonly kind: 'alert-accepted'; readonly id: string; readonly at: number; readonly receipt: string }
   | { readonly kind: 'alert-failed'; readonly id: string; readonly nextAt: number; readonly error: string }
   | { readonly kind: 'setting'; readonly name: string; readonly value: string }

@@ -1,0 +1,246 @@
+// Breaking the glass: what may this person have, and giving it. The decision is `decide`; here it becomes a grant, its
+// leaves and its alerts in one transaction, and then a door that the registry keeps.
+
+import { randomBytes } from 'node:crypto'
+import { decide, type AccessRequest, type Decision } from '../access/decide.ts'
+import type { Grant } from '../access/grant.ts'
+import type { Policy } from '../access/policy.ts'
+import type { AuditEvent } from '../audit.ts'
+import type { Clock } from '../clock.ts'
+import { HalliganError } from '../errors.ts'
+import type { Identity } from '../identity/user.ts'
+import type { Registry } from '../session/registry.ts'
+import type { State } from '../session/state.ts'
+import type { Target } from '../target.ts'
+import { channelsOf, grantAlerts } from './alert.ts'
+import type { AccessContract, GrantAsk } from './contract.ts'
+import type { Mfa } from './mfa.ts'
+
+/** What a ceremony counts for when no policy says (an unknown target must not read differently). */
+const DEFAULT_REMEMBER_MS = 10 * 60_000
+
+/** A free-text reason is shown on one screen and sent in alerts. */
+const MAX_REASON_LENGTH = 2000
+
+export interface AccessPorts {
+  readonly clock: Clock
+  readonly state: Pick<State, 'commit' | 'grants' | 'grant'>
+  readonly registry: Registry
+  readonly mfa: Mfa
+  readonly policies: readonly Policy[]
+  readonly targets: readonly Target[]
+  /** Every configured channel, for policies that name none. */
+  readonly channels: readonly string[]
+  /** Told after each commit that left something in the outbox. */
+  readonly nudge: () => void
+}
+
+type Granted = Extract<Decision, { kind: 'allow' | 'needs-approval' }>
+
+export class Access implements AccessContract {
+  readonly #ports: AccessPorts
+  readonly #targets: ReadonlyMap<string, Target>
+  readonly #policies: ReadonlyMap<string, Policy>
+
+  constructor(ports: AccessPorts) {
+    this.#ports = ports
+    this.#targets = new Map(ports.targets.map((target) => [target.name, target]))
+    this.#policies = new Map(ports.policies.map((policy) => [policy.name, policy]))
+  }
+
+  target(name: string): Target | undefined {
+    return this.#targets.get(name)
+  }
+
+  targets(): readonly Target[] {
+    return this.#ports.targets
+  }
+
+  policy(name: string): Policy | undefined {
+    return this.#policies.get(name)
+  }
+
+  rememberMs(identity: Identity, target: string, account?: string): number {
+    const live = this.#live(identity, target, account)
+    if (live !== undefined) return this.policy(live.policy)?.mfa.rememberMs ?? DEFAULT_REMEMBER_MS
+    const decision = this.preview(identity, { target, account })
+    return decision.kind === 'deny' ? DEFAULT_REMEMBER_MS : decision.policy.mfa.rememberMs
+  }
+
+  /** The method of the ceremony that counts under `grant`, or undefined: the admission check's second factor. */
+  ceremony(identity: Identity, grant: Grant): string | undefined {
+    const rememberMs = this.policy(grant.policy)?.mfa.rememberMs ?? 0
+    return this.#ports.mfa.ceremonyFor(identity, grant, rememberMs)
+  }
+
+  async liveGrant(identity: Identity, target: string, account?: string): Promise<Grant | undefined> {
+    return this.#live(identity, target, account)
+  }
+
+  preview(identity: Identity, ask: GrantAsk): Decision {
+    return decide(this.#ports.policies, this.#request(identity, ask), this.#ports.clock.now())
+  }
+
+  async request(identity: Identity, ask: GrantAsk): Promise<Grant> {
+    const decision = this.preview(identity, ask)
+    if (decision.kind === 'deny') return this.#refuse(identity, ask, decision)
+    if (decision.kind === 'incomplete')
+      throw new HalliganError('usage', decision.message, {
+        hint: `give ${decision.missing.map((name) => `--${name}`).join(' and ')}`,
+      })
+    if (ask.reason !== undefined && ask.reason.length > MAX_REASON_LENGTH)
+      throw new HalliganError('usage', `a reason has at most ${MAX_REASON_LENGTH} characters`)
+    if (!this.#ports.mfa.isRemembered(identity, Math.max(decision.policy.mfa.rememberMs, DEFAULT_REMEMBER_MS)))
+      throw new HalliganError('mfa_required', 'breaking the glass needs your second factor', {
+        hint: 'connect from a terminal and type your code',
+      })
+    return (await this.#same(identity, decision, ask)) ?? (await this.#grant(identity, ask, decision))
+  }
+
+  /** An equal live or waiting grant: asking twice is asking once. */
+  async #same(identity: Identity, decision: Granted, ask: GrantAsk): Promise<Grant | undefined> {
+    const live = this.#live(identity, ask.target, decision.account)
+    if (live !== undefined) return live
+    const waiting = await this.#ports.state.grants({ user: identity.user.name, states: ['requested'], limit: 100 })
+    return waiting.find(
+      (grant) =>
+        grant.target === ask.target && grant.account === decision.account && grant.policy === decision.policy.name,
+    )
+  }
+
+  async #grant(identity: Identity, ask: GrantAsk, decision: Granted): Promise<Grant> {
+    const { clock, state, registry, channels, nudge } = this.#ports
+    const at = clock.now()
+    const grant = newGrant(identity, ask, decision, at)
+    const type = grant.state === 'active' ? 'grant.activated' : 'grant.requested'
+    await state.commit({
+      at,
+      writes: [{ kind: 'grant', grant, expectVersion: null }],
+      leaves: [requestedLeaf(grant), ...(grant.state === 'active' ? [activatedLeaf(grant)] : [])],
+      alerts: grantAlerts(type, grant, channelsOf(decision.policy, channels), at),
+    })
+    nudge()
+    if (grant.state === 'active') {
+      registry.track(grant)
+      this.#ports.mfa.ceremonyFor(identity, grant, decision.policy.mfa.rememberMs)
+    }
+    return grant
+  }
+
+  async #refuse(identity: Identity, ask: GrantAsk, decision: Extract<Decision, { kind: 'deny' }>): Promise<never> {
+    const { clock, state } = this.#ports
+    await state.commit({
+      at: clock.now(),
+      writes: [],
+      leaves: [
+        {
+          type: 'admission-refused',
+          user: identity.user.name,
+          target: ask.target.slice(0, 64),
+          account: (ask.account ?? '').slice(0, 64),
+          address: identity.address,
+          code: 'denied',
+        },
+      ],
+    })
+    throw new HalliganError('denied', decision.message, { hint: decision.hint })
+  }
+
+  #live(identity: Identity, target: string, account: string | undefined): Grant | undefined {
+    const accounts = this.#targets.get(target)?.accounts ?? []
+    return this.#ports.registry
+      .liveGrants()
+      .filter((grant) => grant.user === identity.user.name && grant.target === target)
+      .filter((grant) => account === undefined || grant.account === account)
+      .sort((a, b) => accounts.indexOf(a.account) - accounts.indexOf(b.account))[0]
+  }
+
+  #request(identity: Identity, ask: GrantAsk): AccessRequest {
+    const target = this.#targets.get(ask.target) ?? unknownTarget(ask.target)
+    return { user: identity.user, address: identity.address, ...ask, target }
+  }
+}
+
+/** A target that no policy can match, so that an unknown name takes the very path of a refused one. */
+function unknownTarget(name: string): Target {
+  return {
+    kind: 'command',
+    name: `unknown ${name}`,
+    labels: {},
+    accounts: [],
+    argv: [],
+    runAs: 'demo-self',
+    cwd: '/',
+    env: {},
+  }
+}
+
+function newGrant(identity: Identity, ask: GrantAsk, decision: Granted, at: number): Grant {
+  const active = decision.kind === 'allow'
+  const reason = ask.reason ?? ''
+  return {
+    id: newGrantId(),
+    state: active ? 'active' : 'requested',
+    version: 1,
+    user: identity.user.name,
+    policy: decision.policy.name,
+    policyHash: decision.policy.hash,
+    target: ask.target,
+    account: decision.account,
+    databases: decision.policy.scope.databases,
+    trigger: ask.trigger ?? decision.policy.triggers[0]?.name ?? '',
+    reason,
+    incident: ask.incident ?? incidentIn(reason, decision.policy),
+    rule: decision.rule,
+    durationMs: decision.durationMs,
+    requestedAt: at,
+    requestedFrom: identity.address,
+    activatedAt: active ? at : null,
+    expiresAt: active ? at + decision.durationMs : null,
+    endedAt: null,
+    end: null,
+    approvals: [],
+    override: null,
+    reviewDueAt: null,
+    review: null,
+  }
+}
+
+function incidentIn(reason: string, policy: Policy): string | null {
+  if (policy.reason.incident === null) return null
+  const pattern = policy.reason.incident.pattern.replace(/^\^/, '').replace(/\$$/, '')
+  return new RegExp(pattern).exec(reason)?.[0] ?? null
+}
+
+const ID_ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789'
+
+/** Short enough to say on the phone; a collision loses the insert's compare-and-set and is asked again. */
+function newGrantId(): string {
+  return `g${[...randomBytes(5)].map((byte) => ID_ALPHABET[byte % 32]).join('')}`
+}
+
+function requestedLeaf(grant: Grant): AuditEvent {
+  const { id, user, policy, policyHash, target, account, trigger, reason, incident, durationMs, rule, requestedFrom } =
+    grant
+  return {
+    type: 'grant-requested',
+    grant: id,
+    user,
+    policy,
+    policyHash,
+    target,
+    account,
+    trigger,
+    reason,
+    ...(incident === null ? {} : { incident }),
+    durationMs,
+    rule,
+    address: requestedFrom,
+  }
+}
+
+/** The leaf of a grant that has just become active. */
+export function activatedLeaf(grant: Grant): AuditEvent {
+  const { id, user, target, account, rule, expiresAt } = grant
+  return { type: 'grant-activated', grant: id, user, target, account, rule, expiresAt: expiresAt ?? 0 }
+}

@@ -1,0 +1,46 @@
+// What the outbox tells, and to which channels. A payload carries ids and facts, never authority and never a secret.
+
+import { randomUUID } from 'node:crypto'
+import type { Grant } from '../access/grant.ts'
+import type { Policy } from '../access/policy.ts'
+import type { Alert } from '../session/state.ts'
+
+/** One alert per channel of the policy (every configured channel when it names none). */
+export function grantAlerts(
+  type: string,
+  grant: Grant,
+  channels: readonly string[],
+  at: number,
+  more: Readonly<Record<string, unknown>> = {},
+): Alert[] {
+  const payload = {
+    grant: grant.id,
+    user: grant.user,
+    target: grant.target,
+    account: grant.account,
+    policy: grant.policy,
+    trigger: grant.trigger,
+    reason: grant.reason,
+    incident: grant.incident,
+    rule: grant.rule,
+    expiresAt: grant.expiresAt === null ? null : new Date(grant.expiresAt).toISOString(),
+    address: grant.requestedFrom,
+    ...more,
+  }
+  return alertsTo(channels, type, payload, at)
+}
+
+/** The same alert for each of `channels`, each with an id of its own so that it is delivered on its own. */
+export function alertsTo(
+  channels: readonly string[],
+  type: string,
+  payload: Readonly<Record<string, unknown>>,
+  at: number,
+): Alert[] {
+  return channels.map((channel) => ({ id: `a-${randomUUID()}`, channel, type, at, payload }))
+}
+
+/** The channels a policy's alerts go to. */
+export function channelsOf(policy: Policy | undefined, all: readonly string[]): readonly string[] {
+  return policy === undefined || policy.alerts.channels.length === 0 ? all : policy.alerts.channels
+}
