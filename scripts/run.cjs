@@ -22,8 +22,10 @@ async function main() {
   const node = node26()
   installPackages(node)
   buildPage(node)
+  // What concerns the clone runs in it; Halligan's own commands take paths as whoever typed them meant them.
+  const cwd = ['test', 'check', 'format', 'bench', 'dev'].includes(command) ? root : process.cwd()
   for (const step of steps(command, args)) {
-    const code = await run(node, step)
+    const code = await run(node, step, cwd)
     if (code !== 0) {
       process.exitCode = code
       return
@@ -35,6 +37,7 @@ async function main() {
 function steps(command, args) {
   const bin = (name, entry) => at('node_modules', name, entry)
   const tsc = bin('typescript', 'bin/tsc')
+  const served = args.some((arg) => /^--config(=|$)/.test(arg)) ? 'serve' : 'demo'
   const checks = [
     [tsc, '--project', 'tsconfig.json'],
     [tsc, '--project', 'web/tsconfig.json'],
@@ -43,9 +46,11 @@ function steps(command, args) {
   ]
   switch (command) {
     case 'start':
-      return [[at('src/main.ts'), args.includes('--config') ? 'serve' : 'demo', ...args]]
+      return [[at('src/main.ts'), served, ...args]]
     case 'dev':
-      return [['--watch-path=src', at('src/main.ts'), args.includes('--config') ? 'serve' : 'demo', ...args]]
+      return [[`--watch-path=${at('src')}`, at('src/main.ts'), served, ...args]]
+    case 'prepare': // Node, packages and page, and nothing run: what the Dockerfile and .ci/run begin with
+      return []
     case 'test':
       return [[at('scripts/test.ts'), ...args]]
     case 'check':
@@ -70,9 +75,10 @@ function node26() {
   if (!stampIs(path.join(home, 'node_modules', '.halligan-stamp'), digest([lock])) || !fs.existsSync(binary)) {
     say(`bringing Node ${NODE_MAJOR} (this machine has ${process.versions.node})`)
     npm(process.execPath, home, ['install', '--ignore-scripts', '--no-save'])
-    if (!fs.existsSync(binary))
+    // Exists, but does not start: a machine whose C library is not the one it was built for.
+    if (!fs.existsSync(binary) || spawnSync(binary, ['--version']).status !== 0)
       throw new Error(
-        `no Node ${NODE_MAJOR} for ${os.platform()}-${os.arch()} in the registry\nhint: install Node ${NODE_MAJOR} and run the command again`,
+        `no Node ${NODE_MAJOR} for ${os.platform()}-${os.arch()} in the registry that runs here\nhint: install Node ${NODE_MAJOR} and run the command again`,
       )
     stamp(path.join(home, 'node_modules', '.halligan-stamp'), digest([lock]))
   }
@@ -107,15 +113,50 @@ function buildPage(node) {
 
 /** Runs npm's own program under `node` in `cwd`: never a `npm` of the PATH, which runs under its own Node. */
 function npm(node, cwd, args) {
-  // `npm start` hands npm_* settings of the outer project down; an inner npm must not take them for its own.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle|command|config_local_prefix)/i.test(name)))
-  const result = spawnSync(node, [npmCli(), ...args, '--loglevel=error', '--no-audit', '--no-fund'], {
-    cwd,
-    env: { ...env, PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ''}` },
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
+  const cli = npmCli()
+  const result = spawnSync(
+    node,
+    [cli, ...args, '--loglevel=error', '--no-audit', '--no-fund', '--no-update-notifier'],
+    {
+      cwd,
+      env: npmEnvironment(node, cli),
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  )
   if (result.status !== 0)
-    throw new Error(`npm install failed in ${path.relative(process.cwd(), cwd) || '.'}\nhint: is the npm registry reachable, and the folder writable for ${os.userInfo().username}?`)
+    throw new Error(
+      `npm install failed in ${path.relative(process.cwd(), cwd) || '.'}\nhint: is the npm registry reachable, and the folder writable for user ${process.getuid ? process.getuid() : ''}?`,
+    )
+}
+
+/** What npm needs around it: `node` first on the PATH, the machine's own npm settings, a cache it can write. */
+function npmEnvironment(node, cli) {
+  // `npm start` hands npm_* settings of the outer project down; an inner npm must not take them for its own.
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle|command|config_local_prefix)/i.test(name)),
+  )
+  env.PATH = `${path.dirname(node)}${path.delimiter}${process.env.PATH || ''}`
+  // npm looks for its global settings (a company's registry, its CA) beside the Node that runs it. Under the Node we
+  // brought there are none, so it is told where the machine's own npm has them. `npm start` has set this already.
+  if (!env.npm_config_globalconfig) {
+    const asked = spawnSync(process.execPath, [cli, 'config', 'get', 'globalconfig', '--loglevel=error'], {
+      env,
+      encoding: 'utf8',
+    })
+    if (asked.status === 0 && asked.stdout.trim() !== '') env.npm_config_globalconfig = asked.stdout.trim()
+  }
+  // An account without a home of its own (nobody) cannot hold npm's cache there.
+  if (!env.npm_config_cache && !writable(os.homedir())) env.npm_config_cache = at('.halligan', 'npm-cache')
+  return env
+}
+
+function writable(folder) {
+  try {
+    fs.accessSync(folder, fs.constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function npmCli() {
@@ -134,13 +175,14 @@ function npmCli() {
 }
 
 /** Runs one step to its end and gives its exit code; signals meant for us reach it. */
-function run(node, args) {
+function run(node, args, cwd) {
   return new Promise((resolve) => {
     // The IPC channel tells main.ts that the launcher is gone, however it went.
-    const child = spawn(node, args, { cwd: process.cwd(), stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
+    const child = spawn(node, args, { cwd, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
     const forward = (signal) => child.kill(signal)
     for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, forward)
-    process.on('SIGINT', () => {}) // a terminal's Ctrl-C reaches the whole group; wait for the child's own end
+    // A terminal's Ctrl-C reaches the whole group: wait for the child's own end. Without one somebody meant only us.
+    process.on('SIGINT', (signal) => process.stdin.isTTY || forward(signal))
     child.on('error', (error) => {
       process.stderr.write(`halligan: ${error.message}\n`)
       resolve(1)
@@ -159,7 +201,8 @@ function filesBelow(folder) {
 
 function digest(files, extra = '') {
   const hash = createHash('sha256').update(extra)
-  for (const file of [...files].sort()) hash.update(path.relative(root, file)).update('\0').update(fs.readFileSync(file)).update('\0')
+  for (const file of [...files].sort())
+    hash.update(path.relative(root, file)).update('\0').update(fs.readFileSync(file)).update('\0')
   return hash.digest('hex')
 }
 
