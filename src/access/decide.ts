@@ -71,8 +71,8 @@ export function decide(policies: readonly Policy[], request: AccessRequest, now:
   const near = offered.filter(({ policy }) => admitsFrom(policy.from, address))
   if (near.length === 0) return denyAddress(address, offered)
   const asked = request.durationMs
-  // NaN and what is not above zero is no duration; Infinity is one that the policy's maximum cuts.
-  if (asked !== undefined && !(asked > 0)) return denyDuration(near)
+  // NaN and what is below a millisecond is no duration; Infinity is one that the policy's maximum cuts.
+  if (asked !== undefined && !(asked >= 1)) return denyDuration(near)
   const weighed = near.map((offer) => weigh(offer, request, now)).filter((offer) => offer !== undefined)
   const [chosen] = leastAccount(weighed, target).sort(strictestFirst)
   return chosen === undefined ? denyWithoutRule(near) : answer(chosen, asked)
@@ -152,7 +152,7 @@ function strictestFirst(left: Weighed, right: Weighed): number {
 }
 
 function answer({ policy, account, statement, need }: Weighed, asked: number | undefined): Decision {
-  const durationMs = Math.min(asked ?? policy.duration.defaultMs, policy.duration.maxMs)
+  const durationMs = Math.floor(Math.min(asked ?? policy.duration.defaultMs, policy.duration.maxMs))
   const base = { rule: need.rule, policy, account, durationMs }
   if (statement.missing.length > 0)
     return {

@@ -20,8 +20,9 @@ export type ReviewStanding =
 export function reviewStanding(grant: Grant, now: number): ReviewStanding {
   if (grant.state === 'reviewed') return { kind: 'done' }
   if (grant.state !== 'awaiting-review' || grant.reviewDueAt === null) return { kind: 'none' }
-  const inMs = grant.reviewDueAt - now
-  return inMs > 0 ? { kind: 'due', inMs } : { kind: 'overdue', byMs: -inMs }
+  return now < grant.reviewDueAt
+    ? { kind: 'due', inMs: grant.reviewDueAt - now }
+    : { kind: 'overdue', byMs: now - grant.reviewDueAt }
 }
 
 /** How many of `user`'s grants wait for a review that is overdue: what takes their self-activation away. */
