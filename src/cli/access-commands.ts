@@ -8,7 +8,7 @@ import { errorCodes, HalliganError } from '../errors.ts'
 import type { GrantAsk } from '../procedure/contract.ts'
 import { override } from '../procedure/approve.ts'
 import { endGrant } from '../procedure/end.ts'
-import { print, requireCode, type Run } from './person.ts'
+import { print, requireCode, type Run } from './run.ts'
 import { clockTime, span, table } from './table.ts'
 
 /** How often a waiting `request --wait` looks whether it has been decided. */

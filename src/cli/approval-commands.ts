@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { HalliganError } from '../errors.ts'
 import { approve, deny } from '../procedure/approve.ts'
 import { freshMs } from '../procedure/mfa.ts'
-import { print, requireCode, type Run } from './person.ts'
+import { print, requireCode, type Run } from './run.ts'
 import { span, table } from './table.ts'
 
 export function addApprovalCommands(root: Command, run: Run): void {

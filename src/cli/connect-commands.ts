@@ -6,7 +6,7 @@ import { errorCodes, HalliganError } from '../errors.ts'
 import { dsn, envLines, type PostgresLogin } from '../procedure/dsn.ts'
 import { freshMs } from '../procedure/mfa.ts'
 import { breakGlass } from './access-commands.ts'
-import { requireCode, type Run } from './person.ts'
+import { requireCode, type Run } from './run.ts'
 
 interface LoginOptions {
   readonly account?: string

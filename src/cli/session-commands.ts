@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import { HalliganError } from '../errors.ts'
 import type { Role } from '../identity/user.ts'
 import { endGrant, killSession } from '../procedure/end.ts'
-import { print, requireCode, type Run } from './person.ts'
+import { print, requireCode, type Run } from './run.ts'
 import { span, table } from './table.ts'
 
 /** How long a ceremony counts for kill and revoke, which only take access away. */

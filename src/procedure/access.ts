@@ -2,9 +2,10 @@
 // leaves and its alerts in one transaction, and then a door that the registry keeps.
 
 import { randomBytes } from 'node:crypto'
-import { decide, type AccessRequest, type Decision } from '../access/decide.ts'
+import { decide, type Decision } from '../access/decide.ts'
 import type { Grant } from '../access/grant.ts'
 import type { Policy } from '../access/policy.ts'
+import { statementOf } from '../access/statement.ts'
 import type { AuditEvent } from '../audit.ts'
 import type { Clock } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
@@ -15,12 +16,10 @@ import type { Target } from '../target.ts'
 import { channelsOf, grantAlerts } from './alert.ts'
 import type { AccessContract, GrantAsk } from './contract.ts'
 import type { Mfa } from './mfa.ts'
+import { lastDenialAt } from './standing.ts'
 
 /** What a ceremony counts for when no policy says (an unknown target must not read differently). */
 const DEFAULT_REMEMBER_MS = 10 * 60_000
-
-/** A free-text reason is shown on one screen and sent in alerts. */
-const MAX_REASON_LENGTH = 2000
 
 export interface AccessPorts {
   readonly clock: Clock
@@ -78,18 +77,21 @@ export class Access implements AccessContract {
   }
 
   preview(identity: Identity, ask: GrantAsk): Decision {
-    return decide(this.#ports.policies, this.#request(identity, ask), this.#ports.clock.now())
+    return this.#decide(identity, ask, null)
   }
 
   async request(identity: Identity, ask: GrantAsk): Promise<Grant> {
-    const decision = this.preview(identity, ask)
+    const first = this.preview(identity, ask)
+    const deniedAt =
+      first.kind === 'deny'
+        ? null
+        : await lastDenialAt(this.#ports.state, identity.user.name, ask.target, first.account)
+    const decision = this.#decide(identity, ask, deniedAt)
     if (decision.kind === 'deny') return this.#refuse(identity, ask, decision)
     if (decision.kind === 'incomplete')
       throw new HalliganError('usage', decision.message, {
         hint: `give ${decision.missing.map((name) => `--${name}`).join(' and ')}`,
       })
-    if (ask.reason !== undefined && ask.reason.length > MAX_REASON_LENGTH)
-      throw new HalliganError('usage', `a reason has at most ${MAX_REASON_LENGTH} characters`)
     if (!this.#ports.mfa.isRemembered(identity, Math.max(decision.policy.mfa.rememberMs, DEFAULT_REMEMBER_MS)))
       throw new HalliganError('mfa_required', 'breaking the glass needs your second factor', {
         hint: 'connect from a terminal and type your code',
@@ -155,29 +157,23 @@ export class Access implements AccessContract {
       .sort((a, b) => accounts.indexOf(a.account) - accounts.indexOf(b.account))[0]
   }
 
-  #request(identity: Identity, ask: GrantAsk): AccessRequest {
-    const target = this.#targets.get(ask.target) ?? unknownTarget(ask.target)
-    return { user: identity.user, address: identity.address, ...ask, target }
+  #decide(identity: Identity, ask: GrantAsk, deniedAt: number | null): Decision {
+    const target = this.#targets.get(ask.target)
+    const { user, address } = identity
+    const now = this.#ports.clock.now()
+    // No policy covers an unknown name, so that it takes the very path, and gets the very words, of a refused one.
+    if (target === undefined) return decide([], { user, address, ...ask, target: unknownTarget(ask.target) }, now)
+    return decide(this.#ports.policies, { user, address, ...ask, target, standing: { deniedAt } }, now)
   }
 }
 
-/** A target that no policy can match, so that an unknown name takes the very path of a refused one. */
 function unknownTarget(name: string): Target {
-  return {
-    kind: 'command',
-    name: `unknown ${name}`,
-    labels: {},
-    accounts: [],
-    argv: [],
-    runAs: 'demo-self',
-    cwd: '/',
-    env: {},
-  }
+  return { kind: 'command', name, labels: {}, accounts: [], argv: [], runAs: 'demo-self', cwd: '/', env: {} }
 }
 
 function newGrant(identity: Identity, ask: GrantAsk, decision: Granted, at: number): Grant {
   const active = decision.kind === 'allow'
-  const reason = ask.reason ?? ''
+  const { trigger, reason, incident } = statementOf(decision.policy, ask)
   return {
     id: newGrantId(),
     state: active ? 'active' : 'requested',
@@ -188,9 +184,9 @@ function newGrant(identity: Identity, ask: GrantAsk, decision: Granted, at: numb
     target: ask.target,
     account: decision.account,
     databases: decision.policy.scope.databases,
-    trigger: ask.trigger ?? decision.policy.triggers[0]?.name ?? '',
+    trigger: trigger ?? '',
     reason,
-    incident: ask.incident ?? incidentIn(reason, decision.policy),
+    incident,
     rule: decision.rule,
     durationMs: decision.durationMs,
     requestedAt: at,
@@ -204,12 +200,6 @@ function newGrant(identity: Identity, ask: GrantAsk, decision: Granted, at: numb
     reviewDueAt: null,
     review: null,
   }
-}
-
-function incidentIn(reason: string, policy: Policy): string | null {
-  if (policy.reason.incident === null) return null
-  const pattern = policy.reason.incident.pattern.replace(/^\^/, '').replace(/\$$/, '')
-  return new RegExp(pattern).exec(reason)?.[0] ?? null
 }
 
 const ID_ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789'

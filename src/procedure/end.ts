@@ -12,7 +12,7 @@ import { channelsOf, grantAlerts } from './alert.ts'
 
 export interface EndPorts {
   readonly clock: Clock
-  readonly state: Pick<State, 'commit' | 'grant'>
+  readonly state: Pick<State, 'commit' | 'grant' | 'grants'>
   readonly registry: Registry
   readonly policy: (name: string) => Policy | undefined
   readonly channels: readonly string[]

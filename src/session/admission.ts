@@ -71,7 +71,7 @@ export class Admission {
   }
 
   static {
-    mint = (minted) => new Admission(minted)
+    mint = (minted: Minted): Admission => new Admission(minted)
   }
 
   /** Aborted when the session must end now; `signal.reason` is a SessionEnd. Sockets close first, records follow. */

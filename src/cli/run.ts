@@ -1,0 +1,59 @@
+// What every command is given, and what all of them do: ask for a code, print.
+
+import type { Clock } from '../clock.ts'
+import { HalliganError } from '../errors.ts'
+import type { Access } from '../procedure/access.ts'
+import type { Caller, CommandIo } from '../procedure/command.ts'
+import type { EndPorts } from '../procedure/end.ts'
+import type { Mfa } from '../procedure/mfa.ts'
+import type { Secrets } from '../procedure/secrets.ts'
+import type { State } from '../session/state.ts'
+
+export interface CommandPorts {
+  readonly clock: Clock
+  readonly access: Access
+  readonly mfa: Mfa
+  readonly secrets: Secrets
+  readonly state: State
+  readonly end: EndPorts
+  /** A one-time sign-in link for this person and address; null where no page is served. */
+  readonly issueLink: ((user: string, address: string) => string) | null
+  /** Where psql finds Halligan; null where no PostgreSQL port is served. */
+  readonly postgres: { readonly host: string; readonly port: number } | null
+  /** PEM file of the bastion's PostgreSQL CA, for verify-full. */
+  readonly postgresCaFile: string | null
+  /** How users reach the ssh port, for hints: `bastion` or `-p 2222 bastion`. */
+  readonly sshHint: string
+}
+
+/** One command's surroundings. */
+export interface Run {
+  readonly ports: CommandPorts
+  readonly caller: Caller
+  readonly io: CommandIo
+  /** Set by a command that ends with another status than 0. */
+  exit: number
+}
+
+/** Asks for a code unless one given within `withinMs` counts. Throws what the second factor refuses with. */
+export async function requireCode(run: Run, withinMs: number): Promise<void> {
+  const { mfa } = run.ports
+  const { identity } = run.caller
+  if (mfa.isRemembered(identity, withinMs)) return
+  for (let attempt = 1; ; attempt++) {
+    const code = await run.io.ask('Code: ', { echo: false })
+    if (code === undefined)
+      throw new HalliganError('mfa_required', 'this needs your second factor', {
+        hint: 'run it from a terminal and type your code',
+      })
+    const outcome = await mfa.verify(identity, code)
+    if (outcome.kind === 'passed') return
+    if (attempt === 3 || outcome.error.code !== 'code_wrong') throw outcome.error
+    run.io.stderr(`halligan: ${outcome.error.describe()}\n`)
+  }
+}
+
+/** Writes `value` as JSON with `--json`, else the text. */
+export function print(run: Run, json: boolean | undefined, value: unknown, text: string): void {
+  run.io.stdout(json === true ? `${JSON.stringify(value)}\n` : text)
+}
