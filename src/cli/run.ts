@@ -39,7 +39,7 @@ export interface Run {
 export async function requireCode(run: Run, withinMs: number): Promise<void> {
   const { mfa } = run.ports
   const { identity } = run.caller
-  if (mfa.isRemembered(identity, withinMs)) return
+  if (mfa.counts(identity, withinMs)) return
   for (let attempt = 1; ; attempt++) {
     const code = await run.io.ask('Code: ', { echo: false })
     if (code === undefined)

@@ -92,7 +92,7 @@ export class Access implements AccessContract {
       throw new HalliganError('usage', decision.message, {
         hint: `give ${decision.missing.map((name) => `--${name}`).join(' and ')}`,
       })
-    if (!this.#ports.mfa.isRemembered(identity, Math.max(decision.policy.mfa.rememberMs, DEFAULT_REMEMBER_MS)))
+    if (!this.#ports.mfa.counts(identity, decision.policy.mfa.rememberMs))
       throw new HalliganError('mfa_required', 'breaking the glass needs your second factor', {
         hint: 'connect from a terminal and type your code',
       })

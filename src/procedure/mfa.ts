@@ -51,19 +51,28 @@ export class Mfa implements MfaContract {
     return this.ceremonyFor(identity, grant, rememberMs) !== undefined
   }
 
+  /** True while a ceremony on this very connection, or one that is remembered, is not older than asked for. */
+  counts(identity: Identity, withinMs: number): boolean {
+    const here = this.#connections.get(identity)
+    return (
+      this.isRemembered(identity, withinMs) ||
+      (here !== undefined && this.#isYounger(here, Math.max(withinMs, freshMs)))
+    )
+  }
+
   /** The method of the ceremony that counts for this grant, or undefined. A ceremony that opens a grant counts until its end. */
   ceremonyFor(identity: Identity, grant: Grant, rememberMs: number): string | undefined {
     const here = this.#connections.get(identity)
-    if (here !== undefined) {
-      if (rememberMs > 0) here.grants.add(grant.id)
-      return here.method
-    }
-    if (rememberMs === 0) return undefined
-    const ceremony = this.#ceremonies.get(keyOf(identity))
-    if (ceremony === undefined) return undefined
-    if (!ceremony.grants.has(grant.id) && this.#counting(identity, rememberMs) === undefined) return undefined
-    ceremony.grants.add(grant.id)
-    return ceremony.method
+    const remembered = rememberMs > 0 ? this.#ceremonies.get(keyOf(identity)) : undefined
+    const counting = [
+      { ceremony: here, withinMs: Math.max(rememberMs, freshMs) },
+      { ceremony: remembered, withinMs: rememberMs },
+    ].find(
+      ({ ceremony, withinMs }) =>
+        ceremony?.grants.has(grant.id) === true || (ceremony !== undefined && this.#isYounger(ceremony, withinMs)),
+    )
+    counting?.ceremony?.grants.add(grant.id)
+    return counting?.ceremony?.method
   }
 
   async verify(identity: Identity, code: string): Promise<MfaOutcome> {
@@ -168,9 +177,13 @@ export class Mfa implements MfaContract {
 
   #counting(identity: Identity, rememberMs: number): Ceremony | undefined {
     const ceremony = this.#ceremonies.get(keyOf(identity))
-    const now = this.#ports.clock.now()
-    // A ceremony from the future is one from before a step back of the clock: it counts no more.
-    return ceremony !== undefined && ceremony.at <= now && now - ceremony.at < rememberMs ? ceremony : undefined
+    return ceremony !== undefined && this.#isYounger(ceremony, rememberMs) ? ceremony : undefined
+  }
+
+  #isYounger(ceremony: Ceremony, withinMs: number): boolean {
+    const ageMs = this.#ports.clock.now() - ceremony.at
+    // One from the future is one from before a step back of the clock: it counts no more.
+    return ageMs >= 0 && ageMs < withinMs
   }
 }
 
