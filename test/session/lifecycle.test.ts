@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { advance, lifecycle, type SessionState, type SessionStep } from '../../src/session/lifecycle.ts'
 
@@ -18,4 +19,16 @@ test('every state can be reached and every state but the last can be left', () =
   const reached = new Set(['opening', ...states.flatMap((state) => Object.values(lifecycle[state]))])
   expect([...reached].sort()).toEqual([...states].sort())
   for (const state of states) expect(Object.keys(lifecycle[state]).length > 0).toBe(state !== 'sealed')
+})
+
+test('the diagram in ARCHITECTURE.md is printed from the table', () => {
+  const rows = states.flatMap((state) =>
+    steps.flatMap((step) => {
+      const next = lifecycle[state][step]
+      return next === undefined ? [] : [`${state.padEnd(9)}${`--${step}-->`.padEnd(15)}${next}`]
+    }),
+  )
+  const text = readFileSync(new URL('../../ARCHITECTURE.md', import.meta.url), 'utf8')
+  const diagram = /<!-- lifecycle -->\n```\n([\s\S]*?)\n```\n<!-- \/lifecycle -->/.exec(text)?.[1]
+  expect(diagram?.split('\n')).toEqual(rows)
 })
