@@ -106,7 +106,7 @@ export type AuditEvent =
       readonly type: 'session-viewed'
       readonly session: string
       readonly by: string
-      readonly how: 'replay' | 'live' | 'download'
+      readonly how: 'replay' | 'live' | 'download' | 'reveal'
     }
   | { readonly type: 'web-login'; readonly user: string; readonly address: string }
   | { readonly type: 'web-link-issued'; readonly user: string; readonly address: string }

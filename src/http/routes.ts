@@ -1,0 +1,9 @@
+// Every route there is. What is not in this table does not exist; a test walks it by role.
+
+import { grantRoutes } from './grant-routes.ts'
+import type { Route } from './route.ts'
+import { sessionRoutes } from './session-routes.ts'
+import { signInRoutes } from './sign-in.ts'
+import { socketRoutes } from './socket-routes.ts'
+
+export const routes: readonly Route[] = [...signInRoutes, ...sessionRoutes, ...grantRoutes, ...socketRoutes]

@@ -1,0 +1,294 @@
+// The web side on 127.0.0.1:0 with everything above its ports real: fastify, websockets, sign-in, the code check. Only
+// the state and the recordings are in memory.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { generateSync } from 'otplib'
+import { WebSocket } from 'ws'
+import type { Grant } from '../../src/access/grant.ts'
+import { systemClock, type Clock } from '../../src/clock.ts'
+import { HalliganError } from '../../src/errors.ts'
+import { Feed, withFeed } from '../../src/http/feed.ts'
+import type { OpenedRecording } from '../../src/http/ports.ts'
+import { startHttp, type HttpOptions, type HttpServer } from '../../src/http/server.ts'
+import { buildDirectory } from '../../src/identity/directory.ts'
+import type { Role, User } from '../../src/identity/user.ts'
+import { Mfa } from '../../src/procedure/mfa.ts'
+import { encodeLine, type LineBody } from '../../src/recording/event-line.ts'
+import { Live } from '../../src/session/live.ts'
+import type { SessionEnd, SessionRecord } from '../../src/session/session.ts'
+import { MemoryState } from './memory-state.ts'
+
+const secret = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'
+
+const people: readonly User[] = (
+  [
+    ['alice', ['engineer'], ['oncall']],
+    ['erin', ['engineer'], ['oncall']],
+    ['bob', ['approver'], ['leads']],
+    ['rita', ['reviewer'], ['security']],
+    ['adam', ['admin', 'engineer'], ['platform']],
+    ['otto', ['auditor'], []],
+  ] as const satisfies readonly (readonly [string, readonly Role[], readonly string[]])[]
+).map(([name, roles, groups]) => ({ name, roles, groups, keys: [] }))
+
+export interface World {
+  readonly server: HttpServer
+  readonly origin: string
+  readonly state: MemoryState
+  readonly feed: Feed
+  readonly live: Live
+  readonly kills: { session: string; by: string; reason: string }[]
+  readonly refusals: string[]
+  /** Findings to give instead of a recording, by session. */
+  readonly findings: Map<string, { finding: string; message: string }>
+  /** Called at each opening of a recording, before it is given: for races. */
+  onOpen: (session: string) => void
+  /** Signs in by a real link; gives the Cookie header. */
+  signIn(user: string): Promise<string>
+  /** A code that counts for `user` now, each call a later one. */
+  code(user: string): string
+  stepUp(user: string, cookie: string): Promise<void>
+  get(path: string, cookie?: string, headers?: Record<string, string>): Promise<Response>
+  post(path: string, body: unknown, cookie?: string, headers?: Record<string, string>): Promise<Response>
+  socket(path: string, cookie?: string, options?: { protocol?: string; origin?: string }): WebSocket
+  open(session: Partial<SessionRecord> & { id: string }): Promise<SessionRecord>
+  /** Makes lines durable, then live. */
+  record(session: string, atUs: number, ...bodies: LineBody[]): void
+  end(session: string, end?: Partial<SessionEnd>): Promise<void>
+  seal(session: string): Promise<void>
+  grant(grant: Partial<Grant> & { id: string }): Promise<Grant>
+  close(): Promise<void>
+}
+
+export async function startWorld(
+  options: { clock?: Clock; webRoot?: string } & Partial<Pick<HttpOptions, 'origins' | 'trustedProxies'>> = {},
+): Promise<World> {
+  const clock = options.clock ?? systemClock()
+  const memory = new MemoryState()
+  const feed = new Feed()
+  const state = withFeed(memory, feed)
+  const live = new Live()
+  const lines = new Map<string, { atUs: number; lines: Buffer[] }>()
+  const empty = options.webRoot === undefined ? await mkdtemp(join(tmpdir(), 'halligan-web-')) : undefined
+  for (const { name } of people)
+    await state.commit({ at: 0, writes: [{ kind: 'totp-enrolled', user: name, secret }], leaves: [] })
+  const kills: World['kills'] = []
+  const refusals: string[] = []
+  const findings: World['findings'] = new Map()
+
+  async function end(session: string, part: Partial<SessionEnd> = {}): Promise<void> {
+    const full = { reason: 'exited', code: null, message: 'exited with 0', ...part } as SessionEnd
+    record(session, (lines.get(session)?.atUs ?? 0) + 1000, {
+      kind: 'fact',
+      code: 'n',
+      data: { kind: 'end', reason: full.reason, message: full.message },
+    })
+    const write = { kind: 'session-ended', id: session, endedAt: clock.now(), end: full } as const
+    await state.commit({ at: clock.now(), writes: [write], leaves: [] })
+  }
+
+  function record(session: string, atUs: number, ...bodies: LineBody[]): void {
+    const kept = lines.get(session) ?? { atUs: 0, lines: [] }
+    lines.set(session, kept)
+    for (const body of bodies) {
+      const interval = Math.max(0, atUs - kept.atUs) / 1e6
+      kept.atUs = Math.max(atUs, kept.atUs)
+      const seq = kept.lines.push(encodeLine(interval, body)) - 1
+      live.publish({ session, seq, sinceOpenUs: kept.atUs, body })
+    }
+  }
+
+  const world: Pick<World, 'onOpen'> = { onOpen: () => {} }
+  const server = await startHttp({
+    host: '127.0.0.1',
+    port: 0,
+    installation: 'test-house',
+    webRoot: options.webRoot ?? empty ?? '',
+    origins: options.origins ?? [],
+    trustedProxies: options.trustedProxies ?? [],
+    ports: {
+      clock,
+      directory: buildDirectory(people),
+      mfa: new Mfa({ clock, state, lockedOutAlerts: () => [] }),
+      state,
+      live,
+      feed,
+      recordings: {
+        open: async (session) => {
+          world.onOpen(session.id)
+          return opened(session, lines.get(session.id)?.lines ?? [], findings)
+        },
+      },
+      sessions: {
+        kill: async (session, by, reason) => {
+          kills.push({ session, by, reason })
+          await end(session, { reason: 'killed', code: 'killed', message: `killed by ${by}: ${reason}` })
+          await state.commit({ at: 0, writes: [], leaves: [{ type: 'session-kill', session, by, reason }] })
+        },
+      },
+      grants: {
+        end: async (id, how, by, reason) => {
+          const grant = await state.grant(id)
+          if (grant === undefined) throw new HalliganError('not_found', id)
+          const ended = { ...grant, state: 'awaiting-review', end: { how, by, reason } } as const
+          await state.commit({
+            at: 0,
+            writes: [{ kind: 'grant', grant: ended, expectVersion: null }],
+            leaves: [{ type: 'grant-ended', grant: id, how, by, reason }],
+          })
+        },
+      },
+      leaf: async (events) => {
+        await state.commit({ at: clock.now(), writes: [], leaves: events })
+      },
+      reportRefusal: ({ reason }) => refusals.push(reason),
+    },
+  })
+  const origin = server.url
+  const base = `http://127.0.0.1:${server.port}`
+  let codes = 0
+
+  const post: World['post'] = (path, body, cookie, headers = {}) =>
+    fetch(`${base}${path}`, {
+      method: 'POST',
+      headers: { origin, 'content-type': 'application/json', ...(cookie === undefined ? {} : { cookie }), ...headers },
+      body: JSON.stringify(body),
+    })
+  const code = () => generateSync({ secret, epoch: clock.now() / 1000 + 30 * Math.min(codes++, 1) })
+
+  return Object.assign(world, {
+    server,
+    origin,
+    state: memory,
+    feed,
+    live,
+    kills,
+    refusals,
+    findings,
+    post,
+    code,
+    record,
+    end,
+    signIn: async (user: string) => {
+      const link = await server.issueLink(user, '::1')
+      const answer = await post('/api/links/redeem', { token: link.split('#once=')[1] })
+      return (answer.headers.get('set-cookie') ?? '').split(';')[0] ?? ''
+    },
+    stepUp: async (_user: string, cookie: string) => {
+      const answer = await post('/api/step-up', { code: code() }, cookie)
+      if (!answer.ok) throw new Error(`step-up: ${await answer.text()}`)
+    },
+    get: (path: string, cookie?: string, headers: Record<string, string> = {}) =>
+      fetch(`${base}${path}`, {
+        headers: { ...(cookie === undefined ? {} : { cookie }), ...headers },
+        redirect: 'manual',
+      }),
+    socket: (path: string, cookie?: string, ask: { protocol?: string; origin?: string } = {}) =>
+      new WebSocket(`ws://127.0.0.1:${server.port}${path}`, ask.protocol === undefined ? [] : [ask.protocol], {
+        headers: { origin: ask.origin ?? origin, ...(cookie === undefined ? {} : { cookie }) },
+      }),
+    open: async (part: Partial<SessionRecord> & { id: string }) => {
+      const session = { ...example(clock.now()), ...part }
+      await state.commit({ at: clock.now(), writes: [{ kind: 'session-open', session }], leaves: [] })
+      const term = 'term' in session.what ? session.what.term : null
+      record(session.id, 0, { kind: 'header', header: { version: 3, term: term ?? { cols: 80, rows: 24 } } })
+      return session
+    },
+    seal: async (session: string) => {
+      const kept = lines.get(session)?.lines ?? []
+      const seal = {
+        file: `2026/11/21/${session}.cast.zst`,
+        root: 'c0ffee'.repeat(10) + 'beef',
+        lines: kept.length,
+        firstSeq: 0,
+        lastSeq: kept.length - 1,
+        sizeBytes: 4_096,
+        sha256: 'ab'.repeat(32),
+        state: 'complete',
+      } as const
+      await state.commit({ at: clock.now(), writes: [{ kind: 'session-sealed', id: session, seal }], leaves: [] })
+    },
+    grant: async (part: Partial<Grant> & { id: string }) => {
+      const grant = { ...exampleGrant(clock.now()), ...part }
+      const alerts = [
+        { id: `a-${grant.id}`, channel: 'sec', type: 'grant.activated', at: clock.now(), payload: { grant: grant.id } },
+      ]
+      await state.commit({ at: 0, writes: [{ kind: 'grant', grant, expectVersion: null }], leaves: [], alerts })
+      return grant
+    },
+    close: async () => {
+      await server.close()
+      if (empty !== undefined) await rm(empty, { recursive: true })
+    },
+  })
+}
+
+function opened(
+  session: SessionRecord,
+  lines: readonly Buffer[],
+  findings: ReadonlyMap<string, { finding: string; message: string }>,
+): OpenedRecording {
+  const finding = findings.get(session.id)
+  if (finding !== undefined) return { kind: 'finding', ...finding }
+  // As a journal does: what is durable when the reading starts.
+  const read = async function* (from: number) {
+    const count = lines.length
+    for (let seq = from; seq < count; seq++) yield { seq, line: lines[seq] ?? Buffer.alloc(0) }
+  }
+  if (session.state !== 'sealed') return { kind: 'journal', lines: read }
+  const file = Buffer.from(`file of ${session.id}`)
+  return { kind: 'sealed', lines: read, file: () => Readable.from([file]), sizeBytes: file.length }
+}
+
+function example(now: number): SessionRecord {
+  return {
+    id: 'saaaaaaaaaaaa',
+    protocol: 'ssh',
+    grant: 'g7f3',
+    user: 'alice',
+    fingerprint: 'SHA256:qJ3hKDdq0m2o0nU5Tg0m7sR9Yp0Yc0c8lq0y0Jr0h2E',
+    mfa: 'totp',
+    address: '127.0.0.1',
+    target: 'web-1',
+    account: 'deploy',
+    database: null,
+    what: { kind: 'shell', term: { type: 'xterm-256color', cols: 80, rows: 24 } },
+    openedAt: now,
+    state: 'open',
+    endedAt: null,
+    end: null,
+    seal: null,
+  }
+}
+
+function exampleGrant(now: number): Grant {
+  return {
+    id: 'g7f3',
+    state: 'active',
+    version: 2,
+    user: 'alice',
+    policy: 'production-emergency',
+    policyHash: '5f'.repeat(32),
+    target: 'web-1',
+    account: 'deploy',
+    databases: [],
+    trigger: 'customer-impact',
+    reason: 'checkout answers 502 for every third customer',
+    incident: 'INC-42',
+    rule: 'production-emergency/approval[0]',
+    durationMs: 1_800_000,
+    requestedAt: now,
+    requestedFrom: '127.0.0.1',
+    activatedAt: now,
+    expiresAt: now + 1_800_000,
+    endedAt: null,
+    end: null,
+    approvals: [],
+    override: null,
+    reviewDueAt: null,
+    review: null,
+  }
+}
