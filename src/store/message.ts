@@ -1,0 +1,154 @@
+// What crosses between the state and its worker: rows ready to be written, rows as they were read. Sealed cells stay sealed,
+// so the worker never sees a key. Each message is bounded.
+
+import type { Selectable } from 'kysely'
+import type { GrantState } from '../access/grant.ts'
+import type { SessionRecord } from '../session/session.ts'
+import type { LedgerHead } from '../session/state.ts'
+import type { Failure } from './engine-error.ts'
+import type { Schema } from './schema.ts'
+
+/** One message carries at most this much, either way: a copy between threads must not stall the loop. */
+export const largestMessageBytes: number = 8 << 20
+/** An answer of many rows is cut where it passes this: copying it stalls the loop for about a millisecond. */
+export const fullPageBytes: number = 1 << 20
+/** 32 bytes each. */
+export const mostHashesPerPage: number = 32_768
+/** Payload of one alert: receivers such as chat services take no more. */
+export const largestPayloadBytes: number = 64 << 10
+/** Writes, leaves or alerts of one transaction: a use-case needs a handful. */
+export const mostRowsPerChange: number = 1000
+/** Rows of one answer; lists are fetched page by page. */
+export const mostRowsPerPage: number = 500
+/** Calls waiting for the worker: at 1 ms each this is seconds of backlog, and more would only grow memory. */
+export const mostPendingCalls: number = 4096
+
+/** What `openState` hands to its worker. */
+export interface WorkerStart {
+  readonly file: string
+  readonly keyCheck: Uint8Array
+  readonly ballastBytes: number
+  readonly startedAt: number
+}
+
+export type Integrity = 'ok' | { readonly problem: string }
+
+/** The worker's first message. */
+export type WorkerReady =
+  | { readonly kind: 'open'; readonly integrity: Integrity }
+  | { readonly kind: 'refused'; readonly failure: Failure }
+
+export type RowWrite =
+  | { readonly kind: 'grant'; readonly id: string; readonly document: string; readonly expectVersion: number | null }
+  | { readonly kind: 'session-open'; readonly id: string; readonly document: string }
+  | { readonly kind: 'session-ended'; readonly id: string; readonly endedAt: number; readonly ending: string }
+  | { readonly kind: 'session-sealed'; readonly id: string; readonly seal: string }
+  | { readonly kind: 'totp-enrolled'; readonly user: string; readonly secret: Uint8Array }
+  | { readonly kind: 'totp-step'; readonly user: string; readonly step: number }
+  | { readonly kind: 'grant-secret'; readonly row: NewGrantSecretRow }
+  | { readonly kind: 'grant-secret-used'; readonly id: string; readonly at: number }
+  | { readonly kind: 'grant-secrets-ended'; readonly grant: string; readonly at: number }
+  | { readonly kind: 'grant-secret-ended'; readonly id: string; readonly at: number }
+  | { readonly kind: 'alert-accepted'; readonly id: string; readonly at: number; readonly receipt: string }
+  | { readonly kind: 'alert-failed'; readonly id: string; readonly nextAt: number; readonly error: string }
+  | { readonly kind: 'setting'; readonly name: string; readonly value: string }
+
+export interface ChangeRows {
+  readonly writes: readonly RowWrite[]
+  readonly leaves: readonly { readonly leaf: Uint8Array; readonly hash: Uint8Array }[]
+  readonly alerts: readonly AlertRow[]
+}
+
+export interface AlertRow {
+  readonly id: string
+  readonly channel: string
+  readonly type: string
+  readonly at: number
+  readonly payload: string
+}
+
+export type GrantRow = Pick<Selectable<Schema['grants']>, 'position' | 'requested_at' | 'document'>
+export type SessionRow = Pick<
+  Selectable<Schema['sessions']>,
+  'position' | 'opened_at' | 'document' | 'state' | 'ended_at' | 'ending' | 'seal'
+>
+export type GrantSecretRow = Selectable<Schema['grant_secrets']>
+export type NewGrantSecretRow = Omit<GrantSecretRow, 'position'>
+export type StoredAlertRow = Selectable<Schema['outbox']>
+
+/** Where the last page of a list ended: its rows go from newest to oldest. */
+export interface PageEnd {
+  readonly at: number
+  readonly position: number
+}
+
+export interface Page<Row> {
+  readonly rows: readonly Row[]
+  /** True when the page was cut by its size and the list goes on. */
+  readonly more: boolean
+}
+
+/** Every call: what it takes and what it gives. */
+export interface Calls {
+  readonly commit: { readonly take: ChangeRows; readonly give: LedgerHead }
+  readonly grant: { readonly take: string; readonly give: GrantRow | undefined }
+  readonly grants: {
+    readonly take: {
+      readonly user: string | undefined
+      readonly states: readonly GrantState[] | undefined
+      readonly after: PageEnd | undefined
+      readonly limit: number
+    }
+    readonly give: Page<GrantRow>
+  }
+  readonly session: { readonly take: string; readonly give: SessionRow | undefined }
+  readonly sessions: {
+    readonly take: {
+      readonly user: string | undefined
+      readonly grant: string | undefined
+      readonly states: readonly SessionRecord['state'][] | undefined
+      readonly before: number | undefined
+      readonly after: PageEnd | undefined
+      readonly limit: number
+    }
+    readonly give: Page<SessionRow>
+  }
+  readonly totp: {
+    readonly take: string
+    readonly give: { readonly secret: Uint8Array; readonly last_step: number } | undefined
+  }
+  readonly 'grant-secrets': {
+    readonly take: { readonly grant: string; readonly after: number }
+    readonly give: Page<GrantSecretRow>
+  }
+  readonly 'outbox-due': {
+    readonly take: { readonly now: number; readonly limit: number }
+    readonly give: Page<StoredAlertRow>
+  }
+  readonly alerts: {
+    readonly take: { readonly before: number | undefined; readonly limit: number }
+    readonly give: Page<StoredAlertRow>
+  }
+  readonly 'ledger-head': { readonly take: null; readonly give: LedgerHead }
+  readonly leaves: { readonly take: Range; readonly give: Page<Uint8Array> }
+  /** The hashes one after the other, at most `mostHashesPerPage`. */
+  readonly 'leaf-hashes': { readonly take: Range; readonly give: Uint8Array }
+  readonly setting: { readonly take: string; readonly give: string | undefined }
+  readonly close: { readonly take: null; readonly give: null }
+}
+
+export type CallName = keyof Calls
+
+/** `from` inclusive, `to` exclusive. */
+export interface Range {
+  readonly from: number
+  readonly to: number
+}
+
+export type CallMessage = {
+  readonly [Name in CallName]: { readonly call: number; readonly name: Name; readonly take: Calls[Name]['take'] }
+}[CallName]
+
+export type AnswerMessage =
+  | { readonly call: number; readonly ok: true; readonly give: Calls[CallName]['give'] }
+  | { readonly call: number; readonly ok: false; readonly failure: Failure }

@@ -1,0 +1,161 @@
+// Every read, page by page: an answer ends at its limit or at the size of a message, whichever comes first.
+
+import { HalliganError } from '../errors.ts'
+import { sql, type Engine } from './engine.ts'
+import {
+  fullPageBytes,
+  mostHashesPerPage,
+  mostRowsPerPage,
+  type Calls,
+  type GrantRow,
+  type GrantSecretRow,
+  type Page,
+  type Range,
+  type SessionRow,
+  type StoredAlertRow,
+} from './message.ts'
+
+type Take<Name extends keyof Calls> = Calls[Name]['take']
+
+/** No back-off reaches this far: an alert due later than this from now was planned before the clock stepped back. */
+const furthestRetryMs = 2 * 3600_000
+
+const grantColumns = ['position', 'requested_at', 'document'] as const
+const sessionColumns = ['position', 'opened_at', 'document', 'state', 'ended_at', 'ending', 'seal'] as const
+
+export function readGrant(engine: Engine, id: string): GrantRow | undefined {
+  return engine.get(sql.selectFrom('grants').select(grantColumns).where('id', '=', id))
+}
+
+export function readGrants(engine: Engine, { user, states, after, limit }: Take<'grants'>): Page<GrantRow> {
+  let query = sql.selectFrom('grants').select(grantColumns).orderBy('requested_at', 'desc').orderBy('position', 'desc')
+  if (user !== undefined) query = query.where('user_name', '=', user)
+  if (states !== undefined) query = query.where('state', 'in', states)
+  if (after !== undefined)
+    query = query.where((row) =>
+      row.or([
+        row('requested_at', '<', after.at),
+        row.and([row('requested_at', '=', after.at), row('position', '<', after.position)]),
+      ]),
+    )
+  return page(engine.iterate(query.limit(clamp(limit))), (row) => row.document.length)
+}
+
+export function readSession(engine: Engine, id: string): SessionRow | undefined {
+  return engine.get(sql.selectFrom('sessions').select(sessionColumns).where('id', '=', id))
+}
+
+export function readSessions(engine: Engine, filter: Take<'sessions'>): Page<SessionRow> {
+  const { user, grant, states, before, after, limit } = filter
+  let query = sql.selectFrom('sessions').select(sessionColumns).orderBy('opened_at', 'desc').orderBy('position', 'desc')
+  if (user !== undefined) query = query.where('user_name', '=', user)
+  if (grant !== undefined) query = query.where('grant_id', '=', grant)
+  if (states !== undefined) query = query.where('state', 'in', states)
+  if (before !== undefined) query = query.where('opened_at', '<', before)
+  if (after !== undefined)
+    query = query.where((row) =>
+      row.or([
+        row('opened_at', '<', after.at),
+        row.and([row('opened_at', '=', after.at), row('position', '<', after.position)]),
+      ]),
+    )
+  const sizeOf = (row: SessionRow) => row.document.length + (row.ending?.length ?? 0) + (row.seal?.length ?? 0)
+  return page(engine.iterate(query.limit(clamp(limit))), sizeOf)
+}
+
+export function readTotp(engine: Engine, user: string): Calls['totp']['give'] {
+  return engine.get(sql.selectFrom('totp').select(['secret', 'last_step']).where('user_name', '=', user))
+}
+
+export function readGrantSecrets(engine: Engine, { grant, after }: Take<'grant-secrets'>): Page<GrantSecretRow> {
+  const query = sql
+    .selectFrom('grant_secrets')
+    .selectAll()
+    .where('grant_id', '=', grant)
+    .where('ended_at', 'is', null)
+    .where('position', '>', after)
+    .orderBy('position')
+    .limit(mostRowsPerPage)
+  return page(engine.iterate(query), (row) => row.mfa.length + row.salt.length + row.stored_key.length)
+}
+
+/** New alerts in the order they were written, then retries in the order they fall due. */
+export function readOutboxDue(engine: Engine, { now, limit }: Take<'outbox-due'>): Page<StoredAlertRow> {
+  const query = sql
+    .selectFrom('outbox')
+    .selectAll()
+    .where('accepted_at', 'is', null)
+    .where((row) => row.or([row('next_at', '<=', now), row('next_at', '>', now + furthestRetryMs)]))
+    .orderBy('next_at')
+    .orderBy('position')
+    .limit(clamp(limit))
+  return page(engine.iterate(query), sizeOfAlert)
+}
+
+export function readAlerts(engine: Engine, { before, limit }: Take<'alerts'>): Page<StoredAlertRow> {
+  let query = sql.selectFrom('outbox').selectAll().orderBy('position', 'desc')
+  if (before !== undefined) query = query.where('position', '<', before)
+  return page(engine.iterate(query.limit(clamp(limit))), sizeOfAlert)
+}
+
+export function readLeaves(engine: Engine, range: Range): Page<Uint8Array> {
+  const query = sql
+    .selectFrom('ledger')
+    .select(['position', 'leaf as bytes'])
+    .where('position', '>=', range.from)
+    .where('position', '<', range.to)
+    .orderBy('position')
+  return page(gapless(engine.iterate(query), range), (leaf) => leaf.length)
+}
+
+export function readLeafHashes(engine: Engine, range: Range): Uint8Array {
+  const to = Math.min(range.to, range.from + mostHashesPerPage)
+  const query = sql
+    .selectFrom('ledger')
+    .select(['position', 'hash as bytes'])
+    .where('position', '>=', range.from)
+    .where('position', '<', to)
+    .orderBy('position')
+  return Uint8Array.from(Buffer.concat([...gapless(engine.iterate(query), { from: range.from, to })]))
+}
+
+export function readSetting(engine: Engine, name: string): string | undefined {
+  return engine.get(sql.selectFrom('settings').select('value').where('name', '=', name))?.value
+}
+
+/** A proof over leaves with one left out would be a proof of something else. */
+function* gapless(
+  rows: Iterable<{ readonly position: number; readonly bytes: Uint8Array }>,
+  { from, to }: Range,
+): Generator<Uint8Array> {
+  let next = from
+  for (const row of rows) {
+    if (row.position !== next) break
+    yield row.bytes
+    next += 1
+  }
+  if (next < to)
+    throw new HalliganError('store_failed', `ledger leaf ${next} is missing`, {
+      hint: 'the state database was altered or the range is beyond the head: run halligan verify --all',
+    })
+}
+
+function page<Row>(rows: Iterable<Row>, sizeOf: (row: Row) => number): Page<Row> {
+  const taken: Row[] = []
+  let bytes = 0
+  for (const row of rows) {
+    bytes += sizeOf(row)
+    // The first row always goes: what is stored came in a message and fits into one.
+    if (taken.length > 0 && bytes > fullPageBytes) return { rows: taken, more: true }
+    taken.push(row)
+  }
+  return { rows: taken, more: false }
+}
+
+function sizeOfAlert(row: StoredAlertRow): number {
+  return row.payload.length + (row.last_error?.length ?? 0) + (row.receipt?.length ?? 0)
+}
+
+function clamp(limit: number): number {
+  return Math.min(Math.max(0, Math.trunc(limit)), mostRowsPerPage)
+}

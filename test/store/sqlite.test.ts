@@ -1,0 +1,4 @@
+import { describeState } from './contract.ts'
+import { sqlitePlace } from './place.ts'
+
+describeState('sqlite', sqlitePlace)
