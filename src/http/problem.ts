@@ -70,7 +70,7 @@ export function problemOf(error: unknown): Problem {
 /** Sends an error as problem+json; what is our own fault goes to the log with its cause. */
 export function sendProblem(reply: FastifyReply, error: unknown): FastifyReply {
   const problem = problemOf(error)
-  if (problem.status >= 500) httpLog.error('http.failed', { code: problem.code, error })
+  if (problem.status >= 500) httpLog.error('http.failed', { problem: problem.code, error })
   return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem))
 }
 
