@@ -1,0 +1,136 @@
+// The whole configuration as it is written: shapes, units and defaults, one file a glance. What one part says about
+// another (names, references, overlaps) is checked in references.ts.
+
+import { BlockList, isIPv4, isIPv6 } from 'node:net'
+import * as z from 'zod'
+import { policySchema, roleSchema } from './policy-schema.ts'
+import { host, listenPort, MAX_LIST, name, names, network, path, size } from './scalar.ts'
+import { keyLine, targetSchema } from './target-schema.ts'
+
+/** Bounds of the lists: the check of all policies against each other has to stay quick. */
+const MAX_USERS = 2000
+const MAX_TARGETS = 2000
+const MAX_POLICIES = 200
+const MAX_CHANNELS = 50
+const MAX_KEYS = 20
+
+const MIN_SEGMENT_BYTES = 64 * 1024
+const MAX_SEGMENT_BYTES = 4 * 1024 ** 3
+
+function listen(defaultPort: number) {
+  return { host: host.default('127.0.0.1'), port: listenPort.default(defaultPort) }
+}
+
+const web = z
+  .strictObject({
+    ...listen(8080),
+    url: z
+      .url({ protocol: /^https?$/, error: 'write an address such as https://halligan.example.com' })
+      .optional()
+      .describe('What people type; without it http://localhost and the port.'),
+    trustedProxies: z
+      .array(network)
+      .max(MAX_LIST)
+      .default([])
+      .describe('Proxies that end TLS in front of this listener and say who the client is.'),
+  })
+  .superRefine(({ host, url, trustedProxies }, context) => {
+    if (isLoopbackHost(host)) return
+    if (trustedProxies.length === 0)
+      context.addIssue({
+        code: 'custom',
+        path: ['host'],
+        message: 'off loopback the page needs a proxy that ends TLS: name it in `trustedProxies`',
+      })
+    if (url === undefined || !url.startsWith('https://'))
+      context.addIssue({ code: 'custom', path: ['url'], message: 'off loopback the page needs an https:// `url`' })
+  })
+
+const user = z.strictObject({
+  name,
+  groups: names.default([]),
+  roles: z.array(roleSchema).min(1).default(['engineer']),
+  keys: z.array(keyLine).min(1, { error: 'without a key nobody can come in' }).max(MAX_KEYS),
+})
+
+const laterChannels = ['slack', 'teams', 'pagerduty', 'email', 'syslog']
+
+const channel = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({
+      kind: z.literal('webhook'),
+      name,
+      url: z.string().max(2000).superRefine(checkWebhookUrl),
+      secret: name.describe('Name of the secret that signs (Standard Webhooks, `whsec_…`).'),
+      outside: z.boolean().default(false).describe('True when it ends on a machine that this one cannot reach into.'),
+    }),
+  ],
+  {
+    error: ({ input }) => {
+      const kind = typeof input === 'object' && input !== null && 'kind' in input ? String(input.kind) : ''
+      return laterChannels.includes(kind)
+        ? `${kind} channels are not supported yet; use a webhook`
+        : 'write `kind: webhook`'
+    },
+  },
+)
+
+function checkWebhookUrl(text: string, context: z.RefinementCtx<string>): void {
+  const problem = (message: string) => context.addIssue({ code: 'custom', message })
+  if (!URL.canParse(text)) return problem('not a URL')
+  const url = new URL(text)
+  if (url.username !== '' || url.password !== '') return problem('a URL with a password in it; use `secret`')
+  if (url.protocol === 'https:') return undefined
+  if (url.protocol !== 'http:') return problem('write an https:// URL')
+  if (!isLoopbackHost(url.hostname.replace(/^\[|\]$/g, '')))
+    return problem('http:// is for loopback only; write https://')
+  return undefined
+}
+
+const keySource = z
+  .strictObject({ file: path.optional(), credential: name.optional(), environment: name.optional() })
+  .refine((source) => Object.values(source).filter((value) => value !== undefined).length === 1, {
+    error: 'give one of `file`, `credential` (systemd) or `environment`',
+  })
+
+export const configSchema = z.strictObject({
+  hostname: host.describe(
+    'The name under which people reach this machine; it is in prompts, dsn lines and certificates.',
+  ),
+  state: path.describe('Directory of state, journal and keys; 0700.'),
+  recordings: path.optional().describe('Directory of sealed recordings; without it `recordings` below `state`.'),
+  listen: z
+    .strictObject({
+      ssh: z.strictObject(listen(2222)).prefault({}),
+      postgres: z.strictObject(listen(6432)).prefault({}),
+      web: web.prefault({}),
+    })
+    .prefault({}),
+  journal: z
+    .strictObject({
+      segment: size
+        .prefault('64MiB')
+        .refine((bytes) => bytes >= MIN_SEGMENT_BYTES && bytes <= MAX_SEGMENT_BYTES, { error: 'from 64KiB to 4GiB' }),
+    })
+    .prefault({}),
+  secrets: z.strictObject({
+    directory: path.describe('One file per secret, named as it is called here, 0600.'),
+    key: keySource.describe('Where the key is that encrypts secrets at rest: 32 bytes, base64 or hex.'),
+  }),
+  users: z.array(user).min(1).max(MAX_USERS),
+  targets: z.array(targetSchema).min(1).max(MAX_TARGETS),
+  channels: z.array(channel).min(1).max(MAX_CHANNELS),
+  policies: z.array(policySchema).min(1).max(MAX_POLICIES),
+})
+
+export type WrittenConfig = z.output<typeof configSchema>
+
+/** True for `localhost` and every loopback address; false for anything that has to be looked up. */
+export function isLoopbackHost(text: string): boolean {
+  if (text === 'localhost') return true
+  const loopback = new BlockList()
+  loopback.addSubnet('127.0.0.0', 8, 'ipv4')
+  loopback.addAddress('::1', 'ipv6')
+  return (isIPv4(text) && loopback.check(text, 'ipv4')) || (isIPv6(text) && loopback.check(text, 'ipv6'))
+}
