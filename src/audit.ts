@@ -11,6 +11,8 @@ export type AuditEvent =
       readonly address: string
       readonly reason: RefusalReason
       readonly fingerprint?: string
+      /** Attempts before this one, of any address, that were counted and not written one by one. */
+      readonly unwritten?: number
     }
   | {
       readonly type: 'mfa-passed'

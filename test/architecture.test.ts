@@ -10,7 +10,8 @@ const rows = [
   ['session', 'procedure'],
   ['ssh', 'postgres', 'pty', 'http', 'store', 'journal', 'archive', 'notify', 'incident'],
   ['cli', 'drill', 'config', 'demo'],
-  ['main'],
+  // The composition root: what a whole Halligan is made of.
+  ['main', 'bastion', 'installation', 'sealing'],
 ]
 const sideways = new Set(['procedure → session', 'demo → cli', 'drill → cli'])
 const src = resolve(import.meta.dirname, '../src')
@@ -47,8 +48,8 @@ test('imports go down, never up or sideways', () => {
     .flatMap(arrows)
     .filter(({ from, to }) => {
       if (from === to || sideways.has(`${from} → ${to}`)) return false
-      // The vocabulary of the bottom row is one room: its files may name each other.
-      if (rank(from) === 0 && rank(to) === 0) return false
+      // The vocabulary of the bottom row is one room, and so is the root: their files may name each other.
+      if (rank(from) === rank(to) && (rank(from) === 0 || rank(from) === rows.length - 1)) return false
       return rank(to) >= rank(from)
     })
   expect(wrong).toEqual([])

@@ -92,10 +92,5 @@ async function web(run: Run): Promise<void> {
   if (issueLink === null) throw new HalliganError('unavailable', 'this bastion serves no page')
   await requireCode(run, freshMs)
   const { user, address } = run.caller.identity
-  await run.ports.state.commit({
-    at: run.ports.clock.now(),
-    writes: [],
-    leaves: [{ type: 'web-link-issued', user: user.name, address }],
-  })
-  run.io.stdout(`${issueLink(user.name, address)}\n`)
+  run.io.stdout(`${await issueLink(user.name, address)}\n`)
 }

@@ -17,7 +17,7 @@ export interface CommandPorts {
   readonly state: State
   readonly end: EndPorts
   /** A one-time sign-in link for this person and address; null where no page is served. */
-  readonly issueLink: ((user: string, address: string) => string) | null
+  readonly issueLink: ((user: string, address: string) => Promise<string>) | null
   /** Where psql finds Halligan; null where no PostgreSQL port is served. */
   readonly postgres: { readonly host: string; readonly port: number } | null
   /** PEM file of the bastion's PostgreSQL CA, for verify-full. */

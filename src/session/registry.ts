@@ -102,6 +102,11 @@ export class Registry {
     return inside.length
   }
 
+  /** Ends everything that runs; grants stay, and new sessions are for the admission check to refuse. */
+  endAll(end: SessionEnd): void {
+    for (const held of this.#held.values()) held.end(end)
+  }
+
   /** Shows a line in every session of a grant. */
   notice(grantId: string, text: string): void {
     for (const held of this.#held.values()) if (held.session.grant === grantId) held.notice(text)
@@ -111,7 +116,7 @@ export class Registry {
   close(end: SessionEnd): void {
     this.#closed = end
     this.#timer?.cancel()
-    for (const held of this.#held.values()) held.end(end)
+    this.endAll(end)
   }
 
   #isOver(tracked: Tracked): boolean {
