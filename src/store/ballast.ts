@@ -5,7 +5,7 @@ import { existsSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { storeLog } from '../log.ts'
 
-/** Thousands of commits: enough to end every session and tell everyone. */
+/** A commit takes some 20 KiB of log, so about 200: enough to end every session and tell everyone. */
 export const defaultBallastBytes: number = 4 << 20
 
 /** The ballast is laid only where it takes less than a quarter of what is free. */
@@ -34,11 +34,10 @@ export class Ballast {
     }
   }
 
-  /** Gives its space back; true when there was some to give. */
-  drop(): boolean {
-    if (!existsSync(this.#file)) return false
+  /** Gives its space back, if it is there. */
+  drop(): void {
+    if (!existsSync(this.#file)) return
     rmSync(this.#file, { force: true })
     storeLog.error('store.ballast-dropped', { file: this.#file })
-    return true
   }
 }

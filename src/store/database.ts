@@ -3,6 +3,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { HalliganError } from '../errors.ts'
+import { isDiskFull } from './engine-error.ts'
 import { sql, Engine } from './engine.ts'
 import { migrate, readMigrations } from './migration.ts'
 import { isSameKey } from './sealed-column.ts'
@@ -18,6 +19,7 @@ export function openDatabase(file: string, keyCheck: Uint8Array): Engine {
     makeDurable(engine)
     migrate(engine, readMigrations())
     checkKey(engine, keyCheck)
+    emptyLog(engine)
     return engine
   } catch (error) {
     engine.close()
@@ -59,4 +61,13 @@ function checkKey(engine: Engine, keyCheck: Uint8Array): void {
     throw new HalliganError('store_failed', 'the key-encryption key is not the one this state was written with', {
       hint: 'give Halligan the key of this state directory, or a new state directory',
     })
+}
+
+/** A fresh database is all log; one that crashed may have a long one. A disk too full for this is met again at the next commit. */
+function emptyLog(engine: Engine): void {
+  try {
+    engine.pragma('wal_checkpoint(TRUNCATE)')
+  } catch (error) {
+    if (!isDiskFull(error)) throw error
+  }
 }

@@ -48,8 +48,9 @@ class StateWorker {
 
   constructor(start: WorkerStart) {
     this.#ballast = new Ballast(start.file, start.ballastBytes)
-    this.#engine = this.#withRoom(() => openDatabase(start.file, start.keyCheck))
-    const { ledger, integrity } = this.#withRoom(() => LedgerTable.open(this.#engine, start.startedAt))
+    const dropBallast = () => this.#ballast.drop()
+    this.#engine = withRoom([dropBallast], () => openDatabase(start.file, start.keyCheck))
+    const { ledger, integrity } = withRoom([dropBallast], () => LedgerTable.open(this.#engine, start.startedAt))
     this.#ledger = ledger
     this.integrity = integrity
     this.#ballast.lay()
@@ -112,16 +113,18 @@ class StateWorker {
 
   #commit(change: ChangeRows): LedgerHead {
     this.#commits += 1
-    return this.#withRoom(() => commitChange(this.#engine, this.#ledger, change))
+    // First the ballast's space, then what the log holds twice.
+    return withRoom([() => this.#ballast.drop(), () => this.#emptyLog()], () =>
+      commitChange(this.#engine, this.#ledger, change),
+    )
   }
 
-  /** A full disk gets the ballast's space once. Whatever met it was rolled back, so it may run again. */
-  #withRoom<T>(work: () => T): T {
+  /** Moves the write-ahead log into the database and cuts it, as far as there is room. */
+  #emptyLog(): void {
     try {
-      return work()
+      this.#engine.pragma('wal_checkpoint(TRUNCATE)')
     } catch (error) {
-      if (!isDiskFull(error) || !this.#ballast.drop()) throw error
-      return work()
+      if (!isDiskFull(error)) throw error
     }
   }
 
@@ -130,6 +133,18 @@ class StateWorker {
     if (failure.isFinal) this.#ended = failure
     return failure
   }
+}
+
+/** Work that meets a full disk was rolled back: it runs again after each way of making room, and then fails. */
+function withRoom<T>(waysToMakeRoom: readonly (() => void)[], work: () => T): T {
+  for (const makeRoom of waysToMakeRoom)
+    try {
+      return work()
+    } catch (error) {
+      if (!isDiskFull(error)) throw error
+      makeRoom()
+    }
+  return work()
 }
 
 const port = parentPort

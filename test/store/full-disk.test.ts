@@ -46,12 +46,13 @@ test('a commit that finds no room changes nothing, and the next one with room go
 
 test('the ballast is laid once, given back once, and not laid where it would take the room it should keep', () => {
   const ballast = new Ballast(place.file, 1 << 16)
-  expect(ballast.drop()).toBe(false)
+  ballast.drop()
   ballast.lay()
   ballast.lay()
   expect(statSync(`${place.file}-ballast`).size).toBe(1 << 16)
-  expect(ballast.drop()).toBe(true)
-  expect(ballast.drop()).toBe(false)
+  ballast.drop()
+  expect(existsSync(`${place.file}-ballast`)).toBe(false)
+  ballast.drop()
   new Ballast(place.file, Number.MAX_SAFE_INTEGER).lay()
   expect(existsSync(`${place.file}-ballast`)).toBe(false)
 })
