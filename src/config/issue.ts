@@ -15,13 +15,13 @@ export interface SchemaProblem {
 /** zod's sentences begin in capitals; ours, written in the schema, never do. */
 const ownWords = /^[^A-Z]/
 
-/** One issue as one or more problems. `fields` are all field names there are, for "did you mean". */
-export function schemaProblems(issue: z.core.$ZodIssue, fields: readonly string[]): SchemaProblem[] {
+/** One issue as one or more problems. `fields` gives all field names there are, for "did you mean". */
+export function schemaProblems(issue: z.core.$ZodIssue, fields: () => readonly string[]): SchemaProblem[] {
   const path = issue.path.filter((part) => typeof part !== 'symbol')
   const problem = (message: string): SchemaProblem[] => [{ path, isKey: false, message: at(path, message) }]
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => {
-      const meant = nearest(key, fields)
+      const meant = nearest(key, fields())
       return {
         path: [...path, key],
         isKey: true,

@@ -79,9 +79,8 @@ function read(text: string, file: string, readFile: ReadFile): ReadResult {
   const { tree } = yaml
   const parsed = configSchema.safeParse(tree.value)
   if (!parsed.success) {
-    const fields = fieldNames()
     const problems = parsed.error.issues
-      .flatMap((issue) => schemaProblems(issue, fields))
+      .flatMap((issue) => schemaProblems(issue, fieldNames))
       .map(({ path, isKey, message, hint }) => ({ ...tree.place(path, isKey ? 'key' : 'value'), message, hint }))
     return { kind: 'bad', problems }
   }

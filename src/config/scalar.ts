@@ -43,9 +43,11 @@ function scaled(text: string, units: Readonly<Record<string, number>>): number {
 }
 
 /** A name of design §2. */
-export const name = z.string().regex(new RegExp(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,${MAX_NAME_LENGTH - 1}}$`), {
-  error: ({ input }) => `the name ${nameProblem(String(input)) ?? 'cannot be used'}`,
-})
+export const name = z
+  .string()
+  .regex(new RegExp(`^(?!__proto__$)[A-Za-z0-9_][A-Za-z0-9._-]{0,${MAX_NAME_LENGTH - 1}}$`), {
+    error: ({ input }) => `the name ${nameProblem(String(input)) ?? 'cannot be used'}`,
+  })
 
 /** Several names, none twice. */
 export const names = z.array(name).max(MAX_LIST).refine(unique, { error: 'a name is here twice' })

@@ -20,6 +20,8 @@ export function nameProblem(name: string): string | undefined {
   if (name.length > MAX_NAME_LENGTH) return `has ${name.length} characters, at most ${MAX_NAME_LENGTH} are allowed`
   const forbidden = /[^A-Za-z0-9._-]/u.exec(name)
   if (forbidden !== null) return `contains ${described(forbidden[0])}`
+  // JavaScript's own; as a key of an object it would vanish.
+  if (name === '__proto__') return 'is reserved'
   if (/^[.-]/.test(name)) return `starts with ${described(name[0] ?? '')}`
   return undefined
 }

@@ -20,6 +20,7 @@ const refused = [
   'é',
   '\u202Eevil',
   '-rf',
+  '__proto__', '__proto__',
   '.',
   '..',
   'a\u{1F600}',
