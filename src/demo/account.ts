@@ -24,15 +24,29 @@ export function demoAccount(): Account {
   return { ids: { uid: Number(uid), gid: Number(gid) }, isOther: true }
 }
 
-/** A fresh folder of mode 0700 under the system's temporary directory, owned by `account`. */
-export function temporaryFolder(prefix: string, account: Account): string {
+/**
+ * Makes a fresh folder of mode 0700 under the system's temporary directory, has `fill` put files into it, and gives it
+ * to `account` with all that is in it. Nothing of ours writes there afterwards: as root it would follow whatever links
+ * somebody else of that account may have put in the way.
+ */
+export async function temporaryFolder<T>(
+  prefix: string,
+  account: Account,
+  fill: (folder: string) => T | Promise<T>,
+): Promise<{ readonly folder: string; readonly filled: T }> {
   const folder = mkdtempSync(join(tmpdir(), `halligan-${prefix}-`))
-  giveTo(account, folder)
-  return folder
+  try {
+    const filled = await fill(folder)
+    giveTo(account, folder)
+    return { folder, filled }
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true })
+    throw error
+  }
 }
 
-/** Makes `account` the owner of `path` and everything below it; links are not followed. */
-export function giveTo(account: Account, path: string): void {
+/** Makes `account` the owner of `path` and everything below it, `path` last; links are not followed. */
+function giveTo(account: Account, path: string): void {
   const { uid, gid } = account.ids
   if (uid === undefined || gid === undefined) return
   for (const entry of readdirSync(path, { recursive: true, withFileTypes: true }))
@@ -50,9 +64,4 @@ export function withoutGroups<T>(account: Account, act: () => T): T {
   } finally {
     process.setgroups(groups)
   }
-}
-
-/** Removes a folder that no keeper holds yet. */
-export function removeFolder(folder: string): void {
-  rmSync(folder, { recursive: true, force: true })
 }

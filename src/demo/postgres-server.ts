@@ -10,7 +10,7 @@ import { Client } from 'pg'
 import { HalliganError } from '../errors.ts'
 import { mainLog } from '../log.ts'
 import { selfSigned } from '../pgwire/certificate.ts'
-import { demoAccount, giveTo, removeFolder, temporaryFolder, type Account } from './account.ts'
+import { demoAccount, temporaryFolder, type Account } from './account.ts'
 import { runHeld, type Held } from './held-process.ts'
 import { startKeeper, type Keeper } from './keeper.ts'
 import { unpackPostgres } from './postgres-binaries.ts'
@@ -50,41 +50,46 @@ export interface DemoPostgres {
  */
 export async function startDemoPostgres(options: { readonly now: number }): Promise<DemoPostgres> {
   const account = demoAccount()
-  const folder = temporaryFolder('demo-postgres', account)
-  let keeper: Keeper
-  try {
-    keeper = startKeeper(folder, account)
-  } catch (error) {
-    removeFolder(folder)
-    throw error
-  }
-  try {
-    return await start(folder, account, keeper, options.now)
-  } catch (error) {
-    await keeper.end()
-    throw error
-  }
-}
-
-async function start(folder: string, account: Account, keeper: Keeper, now: number): Promise<DemoPostgres> {
-  const programs = await unpackPostgres(folder)
-  const data = join(folder, 'data')
+  const { cert, key, ca } = selfSigned({
+    commonName: 'orders',
+    altNames: [HOST, 'localhost'],
+    now: options.now,
+    validDays: 30,
+  })
   const superuser = { user: 'postgres', password: password() }
-  const { cert, key, ca } = selfSigned({ commonName: 'orders', altNames: [HOST, 'localhost'], now, validDays: 30 })
-  // Beside the data folder: initdb wants that one empty.
   const files = {
     'server.crt': cert,
     'server.key': key,
     'superuser.txt': superuser.password,
     'pg_hba.conf': `hostssl all all ${HOST}/32 scram-sha-256\n`,
   }
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode: 0o600 })
-  mkdirSync(join(folder, 'socket'), { mode: 0o700 })
-  giveTo(account, folder)
+  const { folder, filled: programs } = await temporaryFolder('demo-postgres', account, async (fresh) => {
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(fresh, name), text, { mode: 0o600 })
+    mkdirSync(join(fresh, 'socket'), { mode: 0o700 })
+    return unpackPostgres(fresh)
+  })
+  const keeper = startKeeper(folder, account)
+  try {
+    return await start({ folder, account, keeper, programs }, superuser, ca)
+  } catch (error) {
+    await keeper.end()
+    throw error
+  }
+}
 
-  const run = (program: string, args: readonly string[]) => runHeld({ folder, account, keeper, program, args })
-  const initdb = run(join(programs, 'initdb'), [
-    `--pgdata=${data}`,
+interface Place {
+  readonly folder: string
+  readonly account: Account
+  readonly keeper: Keeper
+  readonly programs: string
+}
+
+async function start(place: Place, superuser: DemoPostgres['superuser'], ca: string): Promise<DemoPostgres> {
+  const { folder, account, keeper, programs } = place
+  const run = (program: string, args: readonly string[]) =>
+    runHeld({ folder, account, keeper, program: join(programs, program), args })
+  const initdb = run('initdb', [
+    `--pgdata=${join(folder, 'data')}`,
     `--username=${superuser.user}`,
     `--pwfile=${join(folder, 'superuser.txt')}`,
     '--auth=scram-sha-256',
@@ -100,7 +105,7 @@ async function start(folder: string, account: Account, keeper: Keeper, now: numb
   const ssl = { ca, servername: 'localhost' }
   const passwords = { app_readonly: password(), app_readwrite: password() }
   const { server, port, client } = await serve({ ...superuser, ssl, host: HOST }, (free) =>
-    run(join(programs, 'postgres'), settings(folder, free)),
+    run('postgres', settings(folder, free)),
   )
   await seed(client, { ...superuser, ssl, host: HOST, port }, passwords)
   return {
