@@ -26,6 +26,7 @@ export const errorCodes = {
   state_locked: { exit: 75, sqlstate: '57P03' },
   store_failed: { exit: 75, sqlstate: '58030' },
   journal_failed: { exit: 75, sqlstate: '58030' },
+  recording_altered: { exit: 65, sqlstate: 'XX001' },
   internal: { exit: 70, sqlstate: 'XX000' },
 } as const
 

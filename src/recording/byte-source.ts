@@ -5,7 +5,7 @@ import { createHash, type Hash } from 'node:crypto'
 /** Reads pieces from a stream of chunks. Not for concurrent use. */
 export class ByteSource {
   readonly #chunks: AsyncIterator<Uint8Array>
-  readonly #hash: Hash = createHash('sha256')
+  readonly #hash: Hash | undefined
   #held: Buffer[] = []
   #heldBytes = 0
   #readBytes = 0
@@ -13,8 +13,10 @@ export class ByteSource {
   #isOver = false
   #failure: Error | undefined
 
-  constructor(chunks: AsyncIterable<Uint8Array>) {
+  /** `isHashed: false` saves the hash where nobody asks `finish` for it. */
+  constructor(chunks: AsyncIterable<Uint8Array>, { isHashed = true }: { readonly isHashed?: boolean } = {}) {
     this.#chunks = chunks[Symbol.asyncIterator]()
+    this.#hash = isHashed ? createHash('sha256') : undefined
   }
 
   /** Offset of the next byte `take` gives. */
@@ -35,6 +37,15 @@ export class ByteSource {
     return this.#split(length)
   }
 
+  /** Up to `length` of the next bytes, fewer only at the end; they stay to be taken. */
+  async peek(length: number): Promise<Buffer> {
+    while (this.#heldBytes < length) if (!(await this.#pull())) break
+    const [first] = this.#held
+    const all = first !== undefined && first.length >= length ? first : Buffer.concat(this.#held)
+    if (all !== first) this.#held = [all]
+    return all.subarray(0, length)
+  }
+
   /** Whether no byte is left. */
   async isAtEnd(): Promise<boolean> {
     while (this.#heldBytes === 0) if (!(await this.#pull())) return true
@@ -47,7 +58,7 @@ export class ByteSource {
       this.#held = []
       this.#heldBytes = 0
     } while (await this.#pull())
-    return { sizeBytes: this.#readBytes, sha256: this.#hash.copy().digest('hex') }
+    return { sizeBytes: this.#readBytes, sha256: this.#hash?.copy().digest('hex') ?? '' }
   }
 
   async #pull(): Promise<boolean> {
@@ -58,7 +69,7 @@ export class ByteSource {
       return false
     }
     const chunk = Buffer.from(next.buffer, next.byteOffset, next.byteLength)
-    this.#hash.update(chunk)
+    this.#hash?.update(chunk)
     this.#readBytes += chunk.length
     if (chunk.length > 0) this.#held.push(chunk)
     this.#heldBytes += chunk.length

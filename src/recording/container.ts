@@ -109,7 +109,7 @@ function parseSeekTable(payload: Buffer): SeekEntry[] | undefined {
 async function readFrame(source: ByteSource): Promise<ContainerPart> {
   const magic = Buffer.alloc(4)
   magic.writeUInt32LE(frameMagic)
-  const pieces = [magic]
+  const pieces: Buffer[] = [magic]
   let frameBytes = magic.length
   const take = async (length: number): Promise<Buffer | undefined> => {
     const piece = await source.take(length)

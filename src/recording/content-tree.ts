@@ -39,15 +39,18 @@ export class ContentTree {
     return this.#openBytes === 0 || this.#openBytes + length + 1 <= frameContentBytes
   }
 
-  /** Takes the next line, without newline, and gives its leaf hash. */
-  append(line: Buffer): Buffer {
-    if (!this.fits(line.length)) this.#endFrame()
-    const leaf = leafHash(line)
-    this.#open.append(leaf)
-    this.#openBytes += line.length + 1
-    this.#lines += 1
+  /** Takes the next line, without newline. */
+  append(line: Buffer): void {
+    this.appendLeaf(leafHash(line), line.length)
     this.#clock.pass(line)
-    return leaf
+  }
+
+  /** Takes the next line by its leaf hash and length: all that is left of it in the journal's skeleton. It takes no time. */
+  appendLeaf(leaf: Uint8Array, length: number): void {
+    if (!this.fits(length)) this.#endFrame()
+    this.#open.append(leaf)
+    this.#openBytes += length + 1
+    this.#lines += 1
   }
 
   /** All frames of the lines so far, the open one ended. No line may follow. */

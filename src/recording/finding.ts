@@ -48,7 +48,7 @@ export interface Finding {
 /** One line of the checklist. */
 export interface Check {
   readonly name: string
-  readonly result: 'ok' | 'finding' | 'unproven' | 'skipped'
+  readonly result: 'ok' | 'finding' | 'unproven'
   readonly detail: string
 }
 
@@ -108,10 +108,6 @@ export class ReportBuilder {
     const isFound = this.#findings.length > findings
     const result = isFound ? 'finding' : this.#unproven.size > doubts ? 'unproven' : 'ok'
     this.#checks.push({ name, result, detail })
-  }
-
-  skip(name: string, why: string): void {
-    this.#checks.push({ name, result: 'skipped', detail: why })
   }
 
   report(): VerifyReport {
