@@ -2,7 +2,7 @@
 // hashes everything that passes, and keeps apart what a parser must not mix up: the end of the bytes and a failed read.
 import { createHash, type Hash } from 'node:crypto'
 
-/** Reads pieces from a stream of chunks. Not for concurrent use. */
+/** Reads pieces from a stream of chunks. Not for concurrent use. Whoever does not read to the end closes it. */
 export class ByteSource {
   readonly #chunks: AsyncIterator<Uint8Array>
   readonly #hash: Hash | undefined
@@ -59,6 +59,12 @@ export class ByteSource {
       this.#heldBytes = 0
     } while (await this.#pull())
     return { sizeBytes: this.#readBytes, sha256: this.#hash?.copy().digest('hex') ?? '' }
+  }
+
+  /** Lets go of the source, read to its end or not: a file behind it is closed. */
+  async close(): Promise<void> {
+    this.#isOver = true
+    await this.#chunks.return?.()
   }
 
   async #pull(): Promise<boolean> {

@@ -87,8 +87,9 @@ async function locate(
   sealedLines: number,
 ): Promise<Located> {
   const search = new Search(frames, leaves?.[Symbol.asyncIterator](), sealedLines)
+  const source = new ByteSource(chunks, { isHashed: false })
   try {
-    for await (const part of readLines(new ByteSource(chunks))) {
+    for await (const part of readLines(source)) {
       // A cut may be no more than that; anything else that cannot be read was sound once.
       if (part.kind === 'broken' && part.why !== 'cut') return { kind: 'bad', place: search.place() }
       if (part.kind !== 'lines') continue
@@ -100,6 +101,7 @@ async function locate(
     return { kind: 'end', place: search.place() }
   } finally {
     await search.end()
+    await source.close()
   }
 }
 

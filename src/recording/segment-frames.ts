@@ -20,6 +20,14 @@ const windowBytes = 64 * 1024
 /** Every part of a segment in order. Never throws for what the bytes hold. */
 export async function* readSegment(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<SegmentPart, void> {
   const source = new ByteSource(chunks, { isHashed: false })
+  try {
+    yield* readParts(source)
+  } finally {
+    await source.close()
+  }
+}
+
+async function* readParts(source: ByteSource): AsyncGenerator<SegmentPart, void> {
   for (;;) {
     const frame = await nextFrame(source)
     if (frame !== undefined) {
@@ -58,6 +66,6 @@ async function skipToFrame(source: ByteSource): Promise<boolean> {
     const step = at > 0 ? at : Math.max(1, window.length - frameMagic.length + 1)
     isRubbish ||= window.subarray(0, step).some((byte) => byte !== 0)
     await source.take(step)
-    if (at > 0 && (await nextFrame(source)) !== undefined) return isRubbish || true
+    if (at > 0 && (await nextFrame(source)) !== undefined) return true
   }
 }

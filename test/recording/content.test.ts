@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { encodeSeekTable } from '../../src/recording/container.ts'
 import { readContent } from '../../src/recording/content.ts'
+import { judgeContent } from '../../src/recording/content-judgement.ts'
 import { encodeLine } from '../../src/recording/event-line.ts'
 import { leafHash } from '../../src/recording/frame.ts'
 import { chunksOf, judge, sealed, sessionLines } from './sealed.ts'
@@ -168,4 +169,26 @@ test('any bytes give facts, never an exception', async () => {
 test.runIf(spawnSync('zstd', ['--version']).status === 0)('what the real zstd packs again is repacked', async () => {
   const { stdout } = spawnSync('zstd', ['-c', '-19'], { input: zstdDecompressSync(file) })
   expect((await judge(stdout, content, { frames }))?.code).toBe('repacked')
+})
+
+test('a file is let go of, however early its fault is found', async () => {
+  let open = 0
+  const counted = (bytes: Buffer) =>
+    async function* () {
+      open += 1
+      try {
+        yield* chunksOf(bytes)()
+      } finally {
+        open -= 1
+      }
+    }
+  for (let at = 0; at < file.length; at += 4001) {
+    const changed = Buffer.from(file)
+    changed[at] = (changed[at] ?? 0) ^ 0xff
+    const read = counted(changed)
+    expect(
+      await judgeContent(read, await readContent(read()), content, { frames, leaves: leavesOf(lines) }),
+    ).toBeDefined()
+    expect(open).toBe(0)
+  }
 })
