@@ -64,6 +64,12 @@ interface Pending {
   reject(error: HalliganError): void
 }
 
+interface Request {
+  readonly kind: ToWriter['kind']
+  resolve(answer: FromWriter): void
+  reject(error: HalliganError): void
+}
+
 class WorkerJournal implements OpenJournal {
   readonly recovery: Recovery
   readonly failed: Promise<HalliganError>
@@ -76,7 +82,7 @@ class WorkerJournal implements OpenJournal {
   #pendingBytes = 0
   /** Not posted yet: all of one turn of the loop go in one message. */
   #outgoing: { readonly entry: EntryMessage; readonly bytes: Uint8Array }[] = []
-  readonly #requests = new Map<number, { resolve(answer: FromWriter): void; reject(error: HalliganError): void }>()
+  readonly #requests = new Map<number, Request>()
   #nextId = 0
   #head: Head
   #failure: HalliganError | null = null
@@ -105,6 +111,7 @@ class WorkerJournal implements OpenJournal {
       this.#announceFailure = resolve
     })
     link.listen((message) => this.#take(message))
+    void link.ended.then(() => this.#stop(new HalliganError('journal_failed', 'the journal is closed')))
   }
 
   async append(entry: JournalEntry): Promise<void> {
@@ -145,9 +152,8 @@ class WorkerJournal implements OpenJournal {
   }
 
   async close(): Promise<void> {
-    if (!this.#link.hasEnded()) await this.#request((id) => ({ kind: 'close', id }))
+    this.#post({ kind: 'close' })
     await this.#link.ended
-    this.#stop(new HalliganError('journal_failed', 'the journal is closed'))
   }
 
   /** Copies the bytes of all waiting entries into one buffer and gives that away: the callers still need theirs. */
@@ -175,8 +181,9 @@ class WorkerJournal implements OpenJournal {
     if (this.#link.hasEnded()) throw this.#failure ?? new HalliganError('journal_failed', 'the journal is closed')
     const id = this.#nextId++
     return await new Promise((resolve, reject) => {
-      this.#requests.set(id, { resolve, reject })
-      this.#post(message(id))
+      const question = message(id)
+      this.#requests.set(id, { kind: question.kind, resolve, reject })
+      this.#post(question)
     })
   }
 
@@ -200,8 +207,6 @@ class WorkerJournal implements OpenJournal {
         return
       case 'closed':
         this.#isClosed = true
-        this.#requests.get(message.id)?.resolve(message)
-        this.#requests.delete(message.id)
         return
       case 'ready':
         return
@@ -229,7 +234,7 @@ class WorkerJournal implements OpenJournal {
     this.#announceFailure(error)
   }
 
-  /** Nothing that waits will become durable. Questions about what is durable go on unless the thread has ended. */
+  /** Nothing that waits will become durable. What is durable can be asked for until the thread has ended. */
   #stop(error: HalliganError): void {
     this.#failure ??= error
     const pending = this.#pending.slice(this.#settled)
@@ -238,8 +243,11 @@ class WorkerJournal implements OpenJournal {
     this.#pendingBytes = 0
     this.#outgoing = []
     for (const { reject } of pending) reject(this.#failure)
-    for (const [, { reject }] of this.#requests) reject(this.#failure)
-    this.#requests.clear()
+    for (const [id, { kind, reject }] of this.#requests) {
+      if (kind !== 'epoch' && !this.#link.hasEnded()) continue
+      this.#requests.delete(id)
+      reject(this.#failure)
+    }
   }
 }
 

@@ -42,7 +42,7 @@ export type ToWriter =
     }
   | { readonly kind: 'extents'; readonly id: number; readonly session: string }
   | { readonly kind: 'forget'; readonly session: string }
-  | { readonly kind: 'close'; readonly id: number }
+  | { readonly kind: 'close' }
 
 export interface Head {
   /** Frames in the journal. */
@@ -59,4 +59,4 @@ export type FromWriter =
   | { readonly kind: 'failed'; readonly message: string; readonly system: string }
   | { readonly kind: 'epoch'; readonly id: number; readonly head: Head }
   | { readonly kind: 'extents'; readonly id: number; readonly extents: readonly Extent[] }
-  | { readonly kind: 'closed'; readonly id: number }
+  | { readonly kind: 'closed' }

@@ -101,7 +101,7 @@ class WriterService {
         this.#writer.forget(message.session)
         return
       case 'close':
-        this.#close(message.id)
+        this.#close()
         return
     }
   }
@@ -139,14 +139,14 @@ class WriterService {
     this.#say(also.length === 0 ? message : { ...message, message: `${message.message}; then ${also.join('; ')}` })
   }
 
-  #close(id: number): void {
+  #close(): void {
     this.#state = 'closed'
     try {
       this.#writer.close()
     } catch (error) {
       this.#say(failure(error))
     }
-    this.#say({ kind: 'closed', id })
+    this.#say({ kind: 'closed' })
     this.#port.close()
   }
 
