@@ -5,10 +5,16 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import ssh2 from 'ssh2'
-import type { Clock } from './clock.ts'
-import { HalliganError } from './errors.ts'
-import { encodeInstallationKey, installationKey, ledgerOrigin, noteSigner, type NoteSigner } from './ledger/note-key.ts'
-import { selfSigned } from './pgwire/certificate.ts'
+import type { Clock } from '../clock.ts'
+import { HalliganError } from '../errors.ts'
+import {
+  encodeInstallationKey,
+  installationKey,
+  ledgerOrigin,
+  noteSigner,
+  type NoteSigner,
+} from '../ledger/note-key.ts'
+import { selfSigned } from '../pgwire/certificate.ts'
 
 export interface Installation {
   /** Eight hex digits: in the ledger's origin and in the names of roles and alerts. */

@@ -1,0 +1,180 @@
+// One whole Halligan: opens what is durable, carries what a crash left to its end, wires the rooms, then listens.
+// main.ts and tests start it; nothing below knows it.
+
+import { canonicalPolicies } from '../access/policy-hash.ts'
+import type { AuditEvent } from '../audit.ts'
+import type { Clock, Timer } from '../clock.ts'
+import type { HttpServer } from '../http/server.ts'
+import { mainLog } from '../log.ts'
+import { alertsTo } from '../procedure/alert.ts'
+import { resumeGrants, sweep } from '../procedure/sweep.ts'
+import type { Registry } from '../session/registry.ts'
+import type { State } from '../session/state.ts'
+import { openDurable, type Durable } from './durable.ts'
+import { openFronts, type Address, type FrontOptions } from './fronts.ts'
+import { assembleInside, type Inside } from './inside.ts'
+import type { Installation } from './installation.ts'
+import { Sealer } from './sealer.ts'
+
+/** A running Halligan. */
+export interface Bastion {
+  readonly installation: Installation
+  readonly ssh: Address
+  readonly postgres: Address
+  readonly web: HttpServer
+  readonly state: State
+  readonly registry: Registry
+  /** Sets a person's one-time-code secret (base32); what was enrolled before stops counting. */
+  enrol(user: string, secret: string): Promise<void>
+  /** Ends every session with a message, seals, and lets go of the state directory. Harmless when called twice. */
+  close(): Promise<void>
+}
+
+/** Sessions have this long to be recorded and sealed when Halligan stops; what is left is sealed at the next start. */
+const CLOSE_MS = 10_000
+
+/** An epoch record covers each minute in which anything was recorded (design §8). */
+const MINUTE_MS = 60_000
+
+/** How often waiting requests are looked at, and sealing that failed is tried again. */
+const SWEEP_MS = 5_000
+
+/** The wall clock may drift this far from the monotonic one before it counts as a step. */
+const CLOCK_STEP_MS = 2000
+
+/**
+ * Starts one. Throws `state_locked` when another owns the directory, `config_invalid`, `store_failed`, `journal_failed`,
+ * or a listener's error; whatever was opened by then is closed.
+ */
+export async function startBastion(options: FrontOptions): Promise<Bastion> {
+  const opened = new AsyncDisposableStack()
+  try {
+    const bastion = await start(options, opened)
+    return { ...bastion, close: () => opened.disposeAsync() }
+  } catch (error) {
+    await opened.disposeAsync()
+    throw error
+  }
+}
+
+async function start(options: FrontOptions, opened: AsyncDisposableStack): Promise<Omit<Bastion, 'close'>> {
+  const { config, clock } = options
+  const durable = await openDurable(options, opened)
+  const sealer = new Sealer(durable, clock, { recordings: config.recordingsDirectory, state: config.stateDirectory })
+  const inside = assembleInside(config, clock, durable, sealer)
+  await recover(options, durable, inside, sealer)
+  const fronts = await openFronts(options, durable, inside, sealer, opened)
+  keepTime(clock, durable, inside, sealer, opened)
+  opened.defer(() => leave(clock, durable, inside, sealer))
+  durable.outbox.nudge()
+  return {
+    installation: durable.installation,
+    ...fronts,
+    state: durable.state,
+    registry: inside.registry,
+    enrol: async (user, secret) => {
+      const leaf: AuditEvent = { type: 'local-command', actor: 'halligan', command: `enrol ${user}` }
+      await durable.state.commit({ at: clock.now(), writes: [{ kind: 'totp-enrolled', user, secret }], leaves: [leaf] })
+    },
+  }
+}
+
+/** Carries what a crash left to its end, before anyone is let in. */
+async function recover(
+  { config, clock }: FrontOptions,
+  durable: Durable,
+  inside: Inside,
+  sealer: Sealer,
+): Promise<void> {
+  const { state, journal, installation } = durable
+  const { recovery } = journal
+  const at = clock.now()
+  const sealed = await sealer.recover()
+  const leaves: AuditEvent[] = []
+  if ((await state.ledgerHead()).size === 0)
+    leaves.push({
+      type: 'ledger-started',
+      genesisPublicKey: recovery.genesisPublicKey,
+      installation: installation.name,
+    })
+  leaves.push({ type: 'configuration-loaded', sha256: config.sha256, policies: canonicalPolicies(config.policies) })
+  const isTroubled = recovery.tornBytes > 0 || recovery.damage.length > 0 || sealed.length > 0
+  if (isTroubled)
+    leaves.push({
+      type: 'journal-recovered',
+      head: journal.head().head,
+      tornBytes: recovery.tornBytes,
+      sessions: sealed,
+    })
+  const channels = config.channels.map((channel) => channel.name)
+  const facts = { tornBytes: recovery.tornBytes, damage: recovery.damage.length, sessions: sealed }
+  await state.commit({
+    at,
+    writes: [],
+    leaves,
+    alerts: isTroubled ? alertsTo(channels, 'journal.recovered', facts, at) : [],
+  })
+  await resumeGrants(inside.end, recovery.newestWallMs)
+}
+
+/** What happens by the clock alone: epochs, lapses, retries of sealing, steps of the wall clock. */
+function keepTime(clock: Clock, durable: Durable, inside: Inside, sealer: Sealer, opened: AsyncDisposableStack): void {
+  const every = (ms: number, run: () => Promise<void>) => opened.defer(repeat(clock, ms, run))
+  let covered = durable.journal.head().seq
+  every(MINUTE_MS, async () => {
+    if (durable.journal.head().seq === covered) return
+    const ledger = await durable.state.ledgerHead()
+    await durable.journal.epoch(ledger)
+    sealer.checkpoint(ledger)
+    covered = durable.journal.head().seq
+  })
+  every(SWEEP_MS, async () => {
+    await sweep(inside.end)
+    await sealer.retry()
+  })
+  let offsetMs = clock.now() - clock.monotonicUs() / 1000
+  every(1000, async () => {
+    const byMs = Math.round(clock.now() - clock.monotonicUs() / 1000 - offsetMs)
+    if (Math.abs(byMs) < CLOCK_STEP_MS) return
+    offsetMs += byMs
+    await durable.state.commit({ at: clock.now(), writes: [], leaves: [{ type: 'clock-stepped', byMs }] })
+  })
+}
+
+/** Runs `run` again and again, `ms` after it ended; gives what stops it and waits for the last run. */
+function repeat(clock: Clock, ms: number, run: () => Promise<void>): () => Promise<void> {
+  let timer: Timer | undefined
+  let running: Promise<void> | undefined
+  let isStopped = false
+  const wait = (): void => {
+    timer = clock.after(ms, () => {
+      running = run()
+        .catch((error: unknown) => mainLog.error('bastion.periodic-work-failed', { error }))
+        .finally(() => {
+          running = undefined
+          if (!isStopped) wait()
+        })
+    })
+  }
+  wait()
+  return async () => {
+    isStopped = true
+    timer?.cancel()
+    await running
+  }
+}
+
+/** Everyone inside is told and recorded; what is not sealed in time is sealed at the next start. */
+async function leave(clock: Clock, durable: Durable, inside: Inside, sealer: Sealer): Promise<void> {
+  inside.registry.close({ reason: 'shutdown', code: 'unavailable', message: 'halligan is stopping' })
+  const { promise: late, resolve } = Promise.withResolvers<void>()
+  const timer = clock.after(CLOSE_MS, resolve)
+  await Promise.race([inside.admissionsEnded().then(() => sealer.settled()), late])
+  timer.cancel()
+  try {
+    await durable.journal.epoch(await durable.state.ledgerHead())
+  } catch (error) {
+    // The journal may have failed before: the chain then ends at its last epoch record, as a crash would leave it.
+    mainLog.error('bastion.last-epoch-not-written', { error })
+  }
+}

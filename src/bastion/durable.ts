@@ -1,0 +1,64 @@
+// What outlives the process: the state directory's lock and keys, the state, the journal, the outbox.
+
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import type { Secrets } from '../config/secrets.ts'
+import { Feed, withFeed } from '../http/feed.ts'
+import { openJournal, type OpenJournal } from '../journal/journal.ts'
+import { Outbox } from '../notify/outbox.ts'
+import { webhookChannel } from '../notify/webhook.ts'
+import type { State } from '../session/state.ts'
+import { holdStateDirectory } from '../store/lock.ts'
+import { openState } from '../store/state.ts'
+import { openInstallation, publishKey, type Installation } from './installation.ts'
+
+export interface Durable {
+  readonly installation: Installation
+  readonly state: State
+  readonly feed: Feed
+  readonly journal: OpenJournal
+  readonly outbox: Outbox
+}
+
+/** Opens it all, in this order; `opened` closes what was opened, in reverse. Throws `state_locked`, `store_failed`, `journal_failed`, `config_invalid`. */
+export async function openDurable(
+  { config, secrets, clock }: { readonly config: Config; readonly secrets: Secrets; readonly clock: Clock },
+  opened: AsyncDisposableStack,
+): Promise<Durable> {
+  const lock = holdStateDirectory(config.stateDirectory)
+  opened.defer(() => lock.release())
+  mkdirSync(config.recordingsDirectory, { recursive: true, mode: 0o700 })
+  const installation = openInstallation(config.stateDirectory, certificateNames(config), clock)
+  const feed = new Feed()
+  const stored = await openState({
+    file: join(config.stateDirectory, 'halligan.db'),
+    clock,
+    keyEncryptionKey: secrets.encryptionKey(),
+  })
+  opened.defer(() => stored.close())
+  const state = withFeed(stored, feed)
+  const journal = await openJournal({
+    dir: join(config.recordingsDirectory, 'journal'),
+    segmentBytes: config.journal.segmentBytes,
+    epochKeyFile: installation.epochKeyFile,
+    clock,
+  })
+  opened.defer(() => journal.close())
+  publishKey(installation, Buffer.from(journal.recovery.genesisPublicKey, 'hex'))
+  const outbox = new Outbox({ state, channels: channelsOf(config, secrets, clock), clock, random: Math.random })
+  opened.defer(() => outbox.close())
+  return { installation, state, feed, journal, outbox }
+}
+
+/** Names and addresses that a `verify-full` client may use for the PostgreSQL port. */
+function certificateNames(config: Config): string[] {
+  return [...new Set([config.hostname, 'localhost', '127.0.0.1', '::1'])]
+}
+
+function channelsOf(config: Config, secrets: Secrets, clock: Clock): ReturnType<typeof webhookChannel>[] {
+  return config.channels.map(({ name, url, secret, outside }) =>
+    webhookChannel({ name, url, secret: secrets.read(secret), outside, clock }),
+  )
+}

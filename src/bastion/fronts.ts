@@ -1,0 +1,165 @@
+// The listeners. The last thing to be opened and the first to be closed.
+
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import type { Secrets } from '../config/secrets.ts'
+import { startHttp, type HttpServer } from '../http/server.ts'
+import { AddressDelay } from '../identity/lockout.ts'
+import type { Identity } from '../identity/user.ts'
+import type { Grant } from '../access/grant.ts'
+import { endGrant, killSession } from '../procedure/end.ts'
+import { PostgresServer } from '../postgres/server.ts'
+import { dialCommand } from '../pty/upstream.ts'
+import { listenSsh } from '../ssh/server.ts'
+import { sshDialer } from '../ssh/upstream.ts'
+import type { Durable } from './durable.ts'
+import { commandsFor, type Inside } from './inside.ts'
+import type { Sealer } from './sealer.ts'
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+export interface Fronts {
+  readonly ssh: Address
+  readonly postgres: Address
+  readonly web: HttpServer
+}
+
+export interface FrontOptions {
+  readonly config: Config
+  readonly secrets: Secrets
+  readonly clock: Clock
+  /** Folder of the built page. */
+  readonly webRoot: string
+}
+
+/** Opens the three ports; ssh last, since its commands point at the others. Throws a listener's own error. */
+export async function openFronts(
+  options: FrontOptions,
+  durable: Durable,
+  inside: Inside,
+  sealer: Sealer,
+  opened: AsyncDisposableStack,
+): Promise<Fronts> {
+  const postgres = await openPostgres(options, durable, inside)
+  opened.defer(() => postgres.close())
+  const web = await openWeb(options, durable, inside, sealer)
+  opened.defer(() => web.close())
+  const ssh = await openSsh(options, durable, inside, { postgres: reachable(options.config, postgres), web })
+  opened.defer(() => ssh.close())
+  return { ssh, postgres, web }
+}
+
+async function openPostgres(
+  { config, secrets, clock }: FrontOptions,
+  { installation }: Durable,
+  inside: Inside,
+): Promise<Address & { close(): Promise<void> }> {
+  const server = new PostgresServer({
+    cert: installation.postgres.cert,
+    key: installation.postgres.key,
+    clock,
+    admit: inside.admit,
+    secrets: inside.secrets,
+    report: inside.refusals.report,
+    password: (credential) => (secrets.has(credential) ? secrets.read(credential) : undefined),
+    sshCommand: (user, target) => `ssh ${user}+${target}@${config.hostname} dsn`,
+    policy: (grant) => inside.access.policy(grant.policy) ?? policyGone,
+  })
+  const { host, port } = config.listen.postgres
+  const bound = await server.listen(port, host)
+  return { host, port: bound.port, close: () => server.close() }
+}
+
+/** For a grant whose policy has left the configuration: nothing is recorded less because of it. */
+const policyGone = { channelBinding: 'require', recording: { resultRows: 0, files: 'full' } } as const
+
+function openWeb(
+  { config, clock, webRoot }: FrontOptions,
+  durable: Durable,
+  inside: Inside,
+  sealer: Sealer,
+): Promise<HttpServer> {
+  const { state, feed, installation } = durable
+  const { web } = config.listen
+  return startHttp({
+    host: web.host,
+    port: web.port,
+    installation: installation.name,
+    webRoot,
+    origins: web.url === null ? [] : [web.url],
+    trustedProxies: web.trustedProxies,
+    ports: {
+      clock,
+      directory: inside.directory,
+      mfa: inside.mfa,
+      state,
+      live: inside.live,
+      feed,
+      recordings: sealer,
+      sessions: { kill: (session, by, reason) => killSession(inside.end, session, by, reason) },
+      grants: {
+        end: async (grant, how, by, reason) => {
+          await endGrant(inside.end, grant, how, by, reason)
+        },
+      },
+      leaf: async (events) => {
+        await state.commit({ at: clock.now(), writes: [], leaves: events })
+      },
+      reportRefusal: inside.refusals.report,
+    },
+  })
+}
+
+function openSsh(
+  { config, secrets, clock }: FrontOptions,
+  durable: Durable,
+  inside: Inside,
+  places: { readonly postgres: Address; readonly web: HttpServer },
+) {
+  const { access, mfa, admit, directory, refusals } = inside
+  const dialSsh = sshDialer({ clock, privateKey: (credential) => secrets.read(credential) })
+  return listenSsh({
+    ...config.listen.ssh,
+    hostKeys: [durable.installation.sshHostKey],
+    ports: {
+      clock,
+      directory,
+      names: {
+        users: new Set(config.users.map((user) => user.name)),
+        targets: new Set(config.targets.map((target) => target.name)),
+      },
+      access,
+      mfa,
+      admit,
+      reportRefusal: refusals.report,
+      addressDelay: new AddressDelay(),
+      waitingGrant: (identity, target, account) => waitingGrant(durable, identity, target, account),
+      grant: (id) => durable.state.grant(id),
+      runCommand: commandsFor(config, clock, durable, inside, {
+        postgres: places.postgres,
+        issueLink: (user, address) => places.web.issueLink(user, address),
+      }),
+      dial: (target) => (target.kind === 'command' ? dialCommand : dialSsh),
+      bulk: (policy) => access.policy(policy)?.recording.files ?? 'full',
+    },
+  })
+}
+
+async function waitingGrant(
+  { state }: Durable,
+  identity: Identity,
+  target: string,
+  account: string | undefined,
+): Promise<Grant | undefined> {
+  const waiting = await state.grants({ user: identity.user.name, states: ['requested'], limit: 100 })
+  return waiting.find((grant) => grant.target === target && (account === undefined || grant.account === account))
+}
+
+/** Where people reach a port: by the configured name, or on loopback as it is. */
+function reachable(config: Config, { host, port }: Address): Address {
+  const isLoopback = host === '127.0.0.1' || host === '::1'
+  return { host: isLoopback ? host : config.hostname, port }
+}

@@ -1,0 +1,141 @@
+// Everything between the front ends and the disk: who is known, who is inside, and what they may do.
+
+import { checkSpace } from '../archive/space.ts'
+import { personCommands } from '../cli/person.ts'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import { buildDirectory } from '../identity/directory.ts'
+import type { Directory, Identity } from '../identity/user.ts'
+import { sessionLog } from '../log.ts'
+import { Access } from '../procedure/access.ts'
+import { alertsTo } from '../procedure/alert.ts'
+import type { RunCommand } from '../procedure/command.ts'
+import { expireGrant, type EndPorts } from '../procedure/end.ts'
+import { Mfa } from '../procedure/mfa.ts'
+import { Refusals } from '../procedure/refusal.ts'
+import { Secrets } from '../procedure/secrets.ts'
+import { admit, type Admit } from '../session/admission.ts'
+import { Live } from '../session/live.ts'
+import { Registry } from '../session/registry.ts'
+import { openRecorder } from '../session/session-recorder.ts'
+import type { Session, SessionEnd } from '../session/session.ts'
+import type { Alert } from '../session/state.ts'
+import type { Durable } from './durable.ts'
+import type { Sealer } from './sealer.ts'
+
+export interface Inside {
+  readonly directory: Directory
+  readonly registry: Registry
+  readonly live: Live
+  readonly access: Access
+  readonly mfa: Mfa
+  readonly secrets: Secrets
+  readonly refusals: Refusals
+  readonly end: EndPorts
+  readonly admit: Admit
+  /** Resolves when the last line and row of every session that has been let in are written. */
+  readonly admissionsEnded: () => Promise<void>
+}
+
+export function assembleInside(config: Config, clock: Clock, durable: Durable, sealer: Sealer): Inside {
+  const { state, journal, outbox, installation } = durable
+  const channels = config.channels.map((channel) => channel.name)
+  const directory = buildDirectory(config.users)
+  const live = new Live()
+  const registry: Registry = new Registry(clock, (grant) => expireGrant(end, grant))
+  const mfa = new Mfa({ clock, state, lockedOutAlerts: (identity) => lockedOutAlerts(identity, channels, clock.now()) })
+  const nudge = (): void => outbox.nudge()
+  const access = new Access({
+    clock,
+    state,
+    registry,
+    mfa,
+    policies: config.policies,
+    targets: config.targets,
+    channels,
+    nudge,
+  })
+  const end: EndPorts = { clock, state, registry, policy: (name) => access.policy(name), channels, nudge }
+  const secrets = new Secrets({
+    clock,
+    state,
+    registry,
+    directory,
+    target: (name) => access.target(name),
+    saltKey: installation.saltKey,
+    ceremony: (identity, grant) => access.ceremony(identity, grant),
+  })
+  const ports: Parameters<typeof admit>[0] = {
+    clock,
+    state,
+    registry,
+    ceremony: (identity, grant) => access.ceremony(identity, grant),
+    openRecorder: (session, header, onFailure) =>
+      openRecorder({ session: session.id, header, journal, clock, live, onFailure }),
+    checkSpace: () => checkSpace(config.recordingsDirectory),
+    onEnded: (session, sessionEnd, at) => sealer.ended(session, sessionEnd, at),
+    onRecorderFailure: (session, error) => {
+      sessionLog.error('session.recorder-failed', { session: session.id, error })
+      for (const alert of recorderAlerts(session, error, channels, clock.now())) void outbox.sendNow(alert)
+    },
+  }
+  // The journal may fail while nobody types: whoever is inside then leaves at once.
+  void journal.failed.then((error) => registry.endAll(journalFailed(error.message)))
+  const refusals = new Refusals(clock, state)
+  const inProgress = new Set<Promise<unknown>>()
+  const admitted: Admit = async (request) => {
+    const admission = await admit(ports, request)
+    inProgress.add(admission.ended)
+    void admission.ended.then(() => inProgress.delete(admission.ended))
+    return admission
+  }
+  const admissionsEnded = async (): Promise<void> => {
+    await Promise.all(inProgress)
+  }
+  return { directory, registry, live, access, mfa, secrets, refusals, end, admit: admitted, admissionsEnded }
+}
+
+/** The command tree people speak over ssh, bound to where its answers point. */
+export function commandsFor(
+  config: Config,
+  clock: Clock,
+  durable: Durable,
+  inside: Inside,
+  places: {
+    readonly postgres: { readonly host: string; readonly port: number }
+    readonly issueLink: (user: string, address: string) => Promise<string>
+  },
+): RunCommand {
+  const { access, mfa, secrets, end } = inside
+  return personCommands({
+    clock,
+    access,
+    mfa,
+    secrets,
+    state: durable.state,
+    end,
+    issueLink: places.issueLink,
+    postgres: places.postgres,
+    postgresCaFile: durable.installation.postgres.caFile,
+    sshHint: config.hostname,
+  })
+}
+
+function journalFailed(message: string): SessionEnd {
+  return { reason: 'recorder-failed', code: 'recorder_failed', message: `halligan cannot record any more: ${message}` }
+}
+
+function recorderAlerts(session: Session, error: Error, channels: readonly string[], at: number): Alert[] {
+  const { id, user, target, account, grant } = session
+  return alertsTo(channels, 'recorder.failed', { session: id, user, target, account, grant, error: error.message }, at)
+}
+
+function lockedOutAlerts(identity: Identity, channels: readonly string[], at: number): Alert[] {
+  const { user, fingerprint, address } = identity
+  return alertsTo(
+    channels,
+    'user.locked-out',
+    { user: user.name, fingerprint, address, hint: 'the key may be stolen' },
+    at,
+  )
+}
