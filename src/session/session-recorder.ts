@@ -1,0 +1,188 @@
+// The recorder of one session: numbers its lines, gives them their times, keeps characters whole, and tells watchers
+// what is durable. It forwards nothing and decides nothing; its first failure is its last word.
+
+import type { Clock, Timer } from '../clock.ts'
+import { HalliganError } from '../errors.ts'
+import type { EventCode, LineBody, Stream } from '../recording/event-line.ts'
+import type { Live } from './live.ts'
+import type { Journal, Recorder } from './recorder.ts'
+import { splitCharacterBytes, pieces } from './whole-characters.ts'
+
+export interface RecorderOptions {
+  /** The session's id. */
+  readonly session: string
+  /** The asciicast v3 header: who, how, where, why. */
+  readonly header: Readonly<Record<string, unknown>>
+  readonly journal: Journal
+  readonly clock: Clock
+  readonly live: Live
+  /** Called once, at the first failure, with `recorder_failed`. */
+  readonly onFailure: (error: HalliganError) => void
+}
+
+/** The first part of a split character waits so long for the second; a person does not notice. */
+const characterWaitMs = 5
+/** A line of text or base64 of it stays below a frame of the sealed file (64 KiB). */
+const longestPieceBytes = 32 << 10
+/** The wall clock may be off so far from the monotonic one before the recording says so. */
+const clockStepMs = 2000
+
+/** Resolves when the header line is durable; rejects with `recorder_failed`. */
+export async function openRecorder(options: RecorderOptions): Promise<Recorder> {
+  const recorder = new SessionRecorder(options)
+  await recorder.open(options.header)
+  return recorder
+}
+
+interface Held {
+  readonly stream: Stream
+  readonly bytes: Buffer
+  readonly timer: Timer
+  /** Settles with the line that takes the bytes in. */
+  readonly durable: PromiseWithResolvers<void>
+}
+
+class SessionRecorder implements Recorder {
+  readonly session: string
+  readonly #journal: Journal
+  readonly #clock: Clock
+  readonly #live: Live
+  readonly #onFailure: (error: HalliganError) => void
+  readonly #openedUs: number
+  #seq = 0
+  #lastUs: number
+  /** What the wall clock showed when the monotonic one stood at 0, ms. */
+  #wallBaseMs: number
+  #held: Held | null = null
+  #pendingBytes = 0
+  #failure: HalliganError | null = null
+
+  constructor({ session, journal, clock, live, onFailure }: RecorderOptions) {
+    this.session = session
+    this.#journal = journal
+    this.#clock = clock
+    this.#live = live
+    this.#onFailure = onFailure
+    this.#openedUs = Math.round(clock.monotonicUs())
+    this.#lastUs = this.#openedUs
+    this.#wallBaseMs = clock.now() - this.#openedUs / 1000
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  async open(header: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.#record({ kind: 'header', header })
+  }
+
+  async bytes(stream: Stream, bytes: Uint8Array): Promise<void> {
+    if (this.#failure !== null) throw this.#failure
+    await this.#counted(bytes.length, this.#text(stream, bytes))
+  }
+
+  async bulk(stream: Stream, bytes: Uint8Array): Promise<void> {
+    if (this.#failure !== null) throw this.#failure
+    this.#letGo()
+    const lines: Promise<void>[] = []
+    for (let at = 0; at < bytes.length; at += longestPieceBytes) {
+      lines.push(this.#record({ kind: 'bulk', stream, bytes: bytes.subarray(at, at + longestPieceBytes) }))
+    }
+    await this.#counted(bytes.length, Promise.all(lines))
+  }
+
+  async fact(code: EventCode, data: unknown): Promise<void> {
+    if (this.#failure !== null) throw this.#failure
+    this.#letGo()
+    await this.#record({ kind: 'fact', code, data })
+  }
+
+  async #counted(bytes: number, durable: Promise<unknown>): Promise<void> {
+    this.#pendingBytes += bytes
+    try {
+      await durable
+    } finally {
+      this.#pendingBytes -= bytes
+    }
+  }
+
+  /** Records all of the bytes but the beginning of a character at their end, which waits for its rest. */
+  async #text(stream: Stream, bytes: Uint8Array): Promise<void> {
+    const held = this.#takeHeld(stream)
+    const whole = held === null ? bytes : Buffer.concat([held.bytes, bytes])
+    const end = whole.length - splitCharacterBytes(whole)
+    const lines = [...pieces(whole.subarray(0, end), longestPieceBytes)].map((piece) =>
+      this.#record({ kind: 'bytes', stream, bytes: piece }),
+    )
+    if (end < whole.length) lines.push(this.#hold(stream, whole.subarray(end), end === 0 ? held : null))
+    if (held !== null && lines[0] !== undefined && end > 0) {
+      // What was held stands in the first line.
+      held.timer.cancel()
+      lines[0].then(held.durable.resolve, held.durable.reject)
+    }
+    await Promise.all(lines)
+  }
+
+  /** The bytes held of this stream; those of another go out first, so that lines keep the order of the calls. */
+  #takeHeld(stream: Stream): Held | null {
+    if (this.#held?.stream !== stream) this.#letGo()
+    const held = this.#held
+    this.#held = null
+    return held
+  }
+
+  /** `before`: the same character is still not whole and keeps its deadline and its promise. */
+  #hold(stream: Stream, bytes: Uint8Array, before: Held | null): Promise<void> {
+    const durable = before?.durable ?? Promise.withResolvers<void>()
+    const timer = before?.timer ?? this.#clock.after(characterWaitMs, () => this.#letGo())
+    this.#held = { stream, bytes: Buffer.from(bytes), timer, durable }
+    return durable.promise
+  }
+
+  /** The rest did not come: what there is of the character is recorded as raw bytes. */
+  #letGo(): void {
+    const held = this.#held
+    if (held === null) return
+    this.#held = null
+    held.timer.cancel()
+    const { stream, bytes, durable } = held
+    this.#record({ kind: 'bytes', stream, bytes }).then(durable.resolve, durable.reject)
+  }
+
+  async #record(body: LineBody): Promise<void> {
+    const monotonicUs = Math.round(this.#clock.monotonicUs())
+    const wallMs = Math.round(this.#clock.now())
+    const byMs = Math.round(wallMs - monotonicUs / 1000 - this.#wallBaseMs)
+    if (Math.abs(byMs) <= clockStepMs) {
+      await this.#append(monotonicUs, wallMs, body)
+      return
+    }
+    this.#wallBaseMs += byMs
+    const step: LineBody = { kind: 'fact', code: 'n', data: { kind: 'clock', wallMs, byMs } }
+    await Promise.all([this.#append(monotonicUs, wallMs, step), this.#append(monotonicUs, wallMs, body)])
+  }
+
+  async #append(monotonicUs: number, wallMs: number, body: LineBody): Promise<void> {
+    const { session } = this
+    const seq = this.#seq++
+    const interval = (monotonicUs - this.#lastUs) / 1e6
+    this.#lastUs = monotonicUs
+    try {
+      await this.#journal.append({ session, seq, monotonicUs, wallMs, interval, body })
+    } catch (error) {
+      this.#fail(error)
+    }
+    // A line that became durable beside one that did not is not forwarded either: the session is over.
+    if (this.#failure !== null) throw this.#failure
+    this.#live.publish({ session, seq, sinceOpenUs: monotonicUs - this.#openedUs, body })
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#failure !== null) return
+    this.#failure = new HalliganError('recorder_failed', 'this session can no longer be recorded, so it ends', {
+      hint: 'tell the operator of Halligan: the log has the cause',
+      cause,
+    })
+    this.#onFailure(this.#failure)
+  }
+}
