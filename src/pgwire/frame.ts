@@ -68,6 +68,25 @@ export class FrameScanner {
     return this.#mode === 'header' && this.#headerFill === 0
   }
 
+  /**
+   * Where in `chunk`, the stream's next bytes, the present message ends; undefined: not in it. The sink is told nothing;
+   * only further calls of this may follow.
+   */
+  boundary(chunk: Buffer): number | undefined {
+    let at = 0
+    if (this.#mode === 'header' && this.#headerFill > 0) {
+      at = chunk.copy(this.#header, this.#headerFill, 0, HEADER_BYTES - this.#headerFill)
+      this.#headerFill += at
+      if (this.#headerFill < HEADER_BYTES) return undefined
+      this.#headerFill = 0
+      this.#mode = 'skip'
+      this.#left = bodyLength(this.#header, 1)
+    }
+    const taken = Math.min(this.#left, chunk.length - at)
+    this.#left -= taken
+    return this.#left === 0 ? at + taken : undefined
+  }
+
   /** Takes the next bytes of the stream; the sink is called before it returns. */
   scan(chunk: Buffer): void {
     const origin = this.#scanned

@@ -80,6 +80,14 @@ export class StatementTracker {
     return this.#serverScanner.isBetweenMessages
   }
 
+  /**
+   * Where in `chunk`, the server's next bytes, the message it stands in ends; undefined: not in this chunk. Used once a
+   * session is over and nothing is tracked any more.
+   */
+  serverBoundary(chunk: Buffer): number | undefined {
+    return this.#serverScanner.boundary(chunk)
+  }
+
   /** Messages the server has not answered yet; above `maxInFlight` the client must wait. */
   get inFlight(): number {
     return this.#queue.length
