@@ -74,7 +74,8 @@ async function logIn(ports: SshDialPorts, admission: Admission, target: SshTarge
   let presented: string | undefined
   client.on('ready', resolve)
   client.on('error', (error) => {
-    sshLog.warn('ssh.upstream-error', { session: admission.session.id, target: target.name, error })
+    if (!admission.signal.aborted)
+      sshLog.warn('ssh.upstream-error', { session: admission.session.id, target: target.name, error })
     reject(dialError(error, target, pinned, presented))
   })
   client.on('close', () => reject(new HalliganError('unreachable', `${target.name} closed the connection`)))

@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
+import { applyGrantEvent, type Grant } from '../../src/access/grant.ts'
 import type { Policy } from '../../src/access/policy.ts'
 import { policyHash } from '../../src/access/policy-hash.ts'
 import { systemClock, type Clock } from '../../src/clock.ts'
@@ -243,6 +244,13 @@ export async function startWorld(options: WorldOptions = {}) {
         if (outcome.kind === 'refused') throw outcome.error
       }
       return access.request(identity, { target, trigger: 'customer-impact', reason: REASON })
+    },
+    /** What an approval does in the end. */
+    async activate(grant: Grant) {
+      const at = clock.now()
+      const active = applyGrantEvent(grant, { kind: 'activate', at, expiresAt: at + grant.durationMs })
+      await state.commit({ at, writes: [{ kind: 'grant', grant: active, expectVersion: grant.version }], leaves: [] })
+      registry.track(active)
     },
     /** The one recorder there is. */
     recorder(): MemoryRecorder {

@@ -1,0 +1,252 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import ssh2, { type Client as Ssh2Client, type ClientChannel } from 'ssh2'
+import { afterEach, describe, expect, test } from 'vitest'
+import { FakeClock } from '../support/clock.ts'
+import { has } from '../support/clients.ts'
+import { run } from '../support/terminal.ts'
+import { startWorld, type World, type WorldOptions } from './world.ts'
+
+/** What the library keeps to itself, as a hostile client would use it. */
+interface Inside {
+  readonly _sock: Socket
+  readonly _protocol: {
+    session(channel: number, window: number, packetSize: number): void
+    channelData(channel: number, bytes: Buffer): void
+    channelOpenConfirm(remote: number, local: number, window: number, packetSize: number): void
+  }
+}
+
+let world: World
+const clients: Ssh2Client[] = []
+const sockets: Socket[] = []
+const start = async (options: WorldOptions = {}) => (world = await startWorld(options))
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.destroy()
+  for (const socket of sockets.splice(0)) socket.destroy()
+  await world.close()
+})
+
+const dial = async () => {
+  const socket = connect(world.listener.port, '127.0.0.1')
+  sockets.push(socket)
+  await once(socket, 'connect')
+  return socket
+}
+const key = (name: string) => readFileSync(world.keys.path(name))
+
+/** A client of our own making. */
+function client(username: string, options: Partial<ssh2.ConnectConfig> = {}): Ssh2Client {
+  const made = new ssh2.Client()
+  clients.push(made)
+  made.on('error', () => undefined)
+  made.connect({ host: '127.0.0.1', port: world.listener.port, username, privateKey: key('alice'), ...options })
+  return made
+}
+const closed = (made: Ssh2Client) => new Promise<void>((resolve) => made.once('close', resolve))
+const inside = (made: Ssh2Client) => made as unknown as Inside
+const exec = (made: Ssh2Client, command: string) =>
+  new Promise<ClientChannel>((resolve, reject) =>
+    made.exec(command, (error, channel) => (error === undefined ? resolve(channel) : reject(error))),
+  )
+
+describe('before a login', () => {
+  test('plain HTTP closes the connection', async () => {
+    await start()
+    const socket = await dial()
+    socket.end('GET / HTTP/1.1\r\nHost: bastion\r\n\r\n')
+    socket.resume()
+    await once(socket, 'close')
+  })
+
+  test('garbage closes the connection', async () => {
+    await start()
+    const socket = await dial()
+    socket.write(Buffer.alloc(100_000, 0x41))
+    socket.resume().on('error', () => undefined)
+    await once(socket, 'close')
+  })
+
+  test('a client that never speaks is let go after ten seconds, and one that only says its version after twenty', async () => {
+    const clock = new FakeClock()
+    await start({ clock })
+    const silent = await dial()
+    const greeted = await dial()
+    greeted.write('SSH-2.0-OpenSSH_9.9\r\n')
+    // The server's own version and offer show that the greeting has been read.
+    await once(greeted, 'data')
+    while (greeted.bytesRead < 200) await once(greeted, 'data')
+    silent.resume()
+    clock.advance(10_000)
+    await once(silent, 'close')
+    expect(greeted.closed).toBe(false)
+    greeted.resume().on('error', () => undefined)
+    clock.advance(20_000)
+    clock.advance(2_000)
+    await once(greeted, 'close')
+    expect(world.refusals).toEqual(['timeout'])
+  })
+
+  test('one address gets no more than its share of connections without a login', async () => {
+    await start()
+    const held = await Promise.all(Array.from({ length: 16 }, dial))
+    const refused = await dial()
+    refused.resume().on('error', () => undefined)
+    await once(refused, 'close')
+    expect(held.filter((socket) => socket.closed)).toEqual([])
+    expect(held).toHaveLength(16)
+  })
+
+  test('a key that is only shown, or signed with another, proves nothing and asks nobody for a code', async () => {
+    await start()
+    const parsed = ssh2.utils.parseKey(key('alice'))
+    const foreign = ssh2.utils.parseKey(key('stranger'))
+    if (parsed instanceof Error || foreign instanceof Error) throw new Error('test keys do not parse')
+    parsed.sign = (data: Buffer | string, algorithm?: string) => foreign.sign(data, algorithm)
+    const left: unknown[] = []
+    const methods: unknown[] = [
+      { type: 'publickey', username: 'alice+web-1', key: parsed },
+      { type: 'keyboard-interactive', username: 'alice+web-1', prompt: () => left.push('asked') },
+      false,
+    ]
+    const made = client('alice+web-1', {
+      authHandler: ((methodsLeft: unknown, _partial: unknown, next: (method: unknown) => void) => {
+        left.push(methodsLeft)
+        next(methods.shift())
+      }) as never,
+    })
+    await closed(made)
+    expect(left).toEqual([null, ['publickey'], ['publickey']])
+    expect(world.refusals).toEqual(['bad-signature'])
+  })
+
+  test('a channel message ends the connection', async () => {
+    await start()
+    const made = client('alice', { authHandler: (() => undefined) as never })
+    await once(made, 'handshake')
+    inside(made)._protocol.session(0, 1 << 20, 1 << 15)
+    await closed(made)
+  })
+
+  test.for([
+    { name: 'an empty name', login: '' },
+    { name: 'a zero byte', login: 'alice\u0000' },
+    { name: 'a line break', login: 'alice+web-1\n' },
+    { name: 'an escape sequence', login: 'alice+\u001b[2Jweb-1' },
+    { name: 'a name without end', login: `alice+${'a'.repeat(4000)}` },
+    { name: 'a change of direction', login: '\u202ealice' },
+    { name: 'a path', login: '../alice' },
+  ])('$name is refused and noted', async ({ login }) => {
+    await start()
+    await closed(client(login))
+    expect(world.refusals.length).toBeGreaterThan(0)
+    expect(world.refusals.filter((reason) => reason !== 'malformed')).toEqual([])
+    expect(world.recorders.size).toBe(0)
+  })
+})
+
+describe.runIf(has('sshd'))('after a login', () => {
+  const enter = async (options: WorldOptions = {}) => {
+    await start(options)
+    await world.grant()
+    const made = client('alice+web-1')
+    await once(made, 'ready')
+    return made
+  }
+
+  test('data beyond the window ends the connection', async () => {
+    const made = await enter()
+    const channel = await exec(made, 'sleep 60')
+    const { outgoing } = channel as unknown as { outgoing: { id: number } }
+    const chunk = Buffer.alloc(32 << 10)
+    for (let sent = 0; sent < 200; sent++) inside(made)._protocol.channelData(outgoing.id, chunk)
+    await closed(made)
+    await world.ended()
+    expect(world.recorder().stream('i').length).toBeLessThan(3 << 20)
+  })
+
+  test.for([0, 1, 100])('a channel that takes packets of %i bytes is not opened', async (packetSize) => {
+    const made = await enter()
+    const protocol = inside(made)._protocol
+    const { session } = protocol
+    protocol.session = (channel, window) => session.call(protocol, channel, window, packetSize)
+    await expect(exec(made, 'id')).rejects.toThrow(/too small/)
+    protocol.session = session
+    expect((await exec(made, 'id')).readable).toBe(true)
+  })
+
+  test('a connection holds ten channels and no more', async () => {
+    const made = await enter()
+    const open = await Promise.all(Array.from({ length: 10 }, () => exec(made, 'sleep 60')))
+    expect(open).toHaveLength(10)
+    await expect(exec(made, 'id')).rejects.toThrow(/at most 10/)
+  })
+
+  test('a client that opens a huge window and reads nothing costs no memory', async () => {
+    const made = await enter()
+    const protocol = inside(made)._protocol
+    const { session } = protocol
+    protocol.session = (channel, _window, packetSize) => session.call(protocol, channel, 0x7fffffff, packetSize)
+    const before = process.memoryUsage()
+    const channel = await exec(made, 'cat /dev/zero')
+    channel.pause()
+    inside(made)._sock.pause()
+    // By then everything that could be buffered has been: the recorder has seen no more for a hundred rounds.
+    const recorder = world.recorder()
+    for (let [quiet, seen] = [0, -1]; quiet < 100;) {
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      quiet = seen === recorder.events.length ? quiet + 1 : 0
+      seen = recorder.events.length
+    }
+    const { arrayBuffers } = process.memoryUsage()
+    expect(arrayBuffers - before.arrayBuffers).toBeLessThan(48 << 20)
+  })
+
+  test('messages for a channel that is not there, and replies to nothing, end the connection', async () => {
+    const made = await enter()
+    inside(made)._protocol.channelData(4711, Buffer.from('x'))
+    await closed(made)
+  })
+
+  test('forwarding, agents and X11 are refused, ports with a reason', async () => {
+    await start()
+    await world.grant()
+    const forward = await run('ssh', [...world.ssh('alice+web-1', '-W', '127.0.0.1:22')])
+    expect(forward.status).not.toBe(0)
+    expect(forward.stderr).toContain('halligan forwards no ports')
+    const reverse = await run('ssh', [
+      ...world.ssh('alice+web-1', '-R', '0:127.0.0.1:1', '-o', 'ExitOnForwardFailure=yes'),
+      'id',
+    ])
+    expect(reverse.status).not.toBe(0)
+    const made = client('alice+web-1', { agent: undefined } as never)
+    await once(made, 'ready')
+    await expect(
+      new Promise((resolve, reject) =>
+        made.exec('id', { x11: true }, (error) => (error === undefined ? resolve(0) : reject(error))),
+      ),
+    ).rejects.toThrow(/X11/i)
+  })
+})
+
+describe.runIf(has('ssh', 'sshd'))('keys', () => {
+  test('are renewed within a transfer without losing a byte', async () => {
+    await start({ rekeyBytes: 1 << 20 })
+    await world.grant()
+    const input = Buffer.alloc(12 << 20, 'halligan')
+    const { stdout, stderr, status } = await run('ssh', [...world.ssh('alice+web-1', '-v'), 'cat'], { input })
+    expect(status).toBe(0)
+    expect(stdout.equals(input)).toBe(true)
+    expect(stderr.match(/rekey|SSH2_MSG_KEXINIT received/g)?.length).toBeGreaterThan(5)
+  })
+
+  test('are of the kinds we chose: AES-GCM, curve25519 and strict key exchange', async () => {
+    await start()
+    await world.grant()
+    const { stderr } = await run('ssh', [...world.ssh('alice+web-1', '-v'), 'true'])
+    expect(stderr).toMatch(/kex: algorithm: curve25519-sha256/)
+    expect(stderr).toMatch(/cipher: aes128-gcm@openssh.com/)
+    expect(stderr).toContain('server-sig-algs=<ssh-ed25519,')
+  })
+})

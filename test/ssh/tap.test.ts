@@ -1,0 +1,106 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { type Stream, Tap } from '../../src/ssh/tap.ts'
+
+/** A tap whose disk and far end are the test's. */
+function bench(maxLineBytes = 100) {
+  const writes: { stream: Stream; bytes: Buffer; durable: () => void; fail: (error: Error) => void }[] = []
+  const forwarded: { stream: Stream; text: string; done: () => void }[] = []
+  const failures: unknown[] = []
+  let credited = 0
+  const tap = new Tap({
+    maxLineBytes: () => maxLineBytes,
+    record: (stream, chunks) =>
+      new Promise((resolve, reject) =>
+        writes.push({ stream, bytes: Buffer.concat(chunks), durable: resolve, fail: reject }),
+      ),
+    forward: (stream, bytes, done) => forwarded.push({ stream, text: bytes.toString('latin1'), done }),
+    credit: (count) => (credited += count),
+    failed: (error) => failures.push(error),
+  })
+  const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+  return { tap, writes, forwarded, failures, settle, credited: () => credited }
+}
+
+test('nothing goes on before it is durable, and then in order', async () => {
+  const { tap, writes, forwarded, settle } = bench(1)
+  tap.push('i', Buffer.from('a'))
+  tap.push('i', Buffer.from('b'))
+  writes[1]?.durable()
+  await settle()
+  expect(forwarded).toEqual([])
+  writes[0]?.durable()
+  await settle()
+  expect(forwarded.map(({ text }) => text)).toEqual(['a', 'b'])
+})
+
+test('while the disk works, what arrives becomes one line', async () => {
+  const { tap, writes, settle } = bench()
+  for (const text of 'abcdefgh') tap.push('o', Buffer.from(text))
+  expect(writes.map(({ bytes }) => bytes.toString())).toEqual(['a', 'b', 'c', 'd'])
+  writes[0]?.durable()
+  await settle()
+  expect(writes[4]?.bytes.toString()).toBe('efgh')
+})
+
+test('the room of bytes is given back when they have left, not before', async () => {
+  const { tap, writes, forwarded, credited, settle } = bench()
+  tap.push('i', Buffer.alloc(10))
+  writes[0]?.durable()
+  await settle()
+  expect(credited()).toBe(0)
+  forwarded[0]?.done()
+  expect(credited()).toBe(10)
+})
+
+test('a failure stops everything, is told once, and gives back what was waiting', async () => {
+  const { tap, writes, forwarded, failures, credited, settle } = bench(1)
+  for (const text of 'abcdef') tap.push('i', Buffer.from(text))
+  const full = new Error('ENOSPC')
+  writes[0]?.fail(full)
+  for (const write of writes.slice(1)) write.durable()
+  await settle()
+  tap.push('i', Buffer.from('g'))
+  expect({ failures, forwarded, credited: credited() }).toEqual({ failures: [full], forwarded: [], credited: 7 })
+})
+
+test('steps keep their place among the bytes', async () => {
+  const { tap, writes, forwarded, settle } = bench()
+  tap.push('i', Buffer.from('before'))
+  tap.step(
+    () => Promise.resolve(),
+    () => forwarded.push({ stream: 'i', text: 'STEP', done: () => undefined }),
+  )
+  tap.push('i', Buffer.from('after'))
+  for (const write of writes) write.durable()
+  await settle()
+  expect(forwarded.map(({ text }) => text)).toEqual(['before', 'STEP', 'after'])
+})
+
+test('any bytes of two streams, recorded in any rhythm, come out whole and in order', async () => {
+  const chunk = fc.tuple(
+    fc.constantFrom<Stream>('o', 'e'),
+    fc.uint8Array({ minLength: 1, maxLength: 20 }),
+    fc.boolean(),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(chunk, { maxLength: 60 }), async (chunks) => {
+      const { tap, writes, forwarded, settle } = bench(30)
+      for (const [stream, bytes, pause] of chunks) {
+        tap.push(stream, Buffer.from(bytes))
+        if (pause) {
+          for (const write of writes) write.durable()
+          await settle()
+        }
+      }
+      for (let seen = -1; seen < writes.length;) {
+        seen = writes.length
+        for (const write of writes) write.durable()
+        await settle()
+      }
+      const want = chunks.map(([stream, bytes]) => stream + Buffer.from(bytes).toString('latin1'))
+      expect(forwarded.map(({ stream, text }) => stream + text)).toEqual(want)
+      expect(writes.every(({ bytes }) => bytes.length <= 30)).toBe(true)
+    }),
+  )
+})
