@@ -4,7 +4,7 @@ import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { decodeLeaf } from '../../src/audit.ts'
 import { leafHash } from '../../src/ledger/merkle.ts'
-import { openStateFile } from '../../src/store/state-file.ts'
+import { readLedger } from '../../src/store/ledger-reader.ts'
 import { leafOf, noon } from './contract.ts'
 import { sqlitePlace, type SqlitePlace } from './place.ts'
 
@@ -20,19 +20,15 @@ test('every row is read beside a running owner, without its key', async () => {
   for (let from = 0; from < size; from += 401)
     await state.commit({
       at: noon,
-      writes: [{ kind: 'setting', name: 'checkpoint', value: `after ${from}` }],
+      writes: [],
       leaves: Array.from({ length: 401 }, (_, n) => leafOf(from + n)),
     })
-  const file = openStateFile(place.file)
-  const rows = await Array.fromAsync(file.ledger())
+  const rows = await Array.fromAsync(readLedger(place.file))
   expect(rows.map(({ position }) => position)).toEqual(Array.from({ length: size }, (_, n) => n))
   expect(rows.every(({ leaf, hash }) => leafHash(leaf).equals(hash))).toBe(true)
   expect(decodeLeaf(Buffer.from(rows[1202]?.leaf ?? []))).toMatchObject({ command: 'number 1202' })
-  expect(file.setting('checkpoint')).toBe('after 802')
-  expect(file.setting('nothing')).toBeUndefined()
   await state.commit({ at: noon, writes: [], leaves: [leafOf(size)] })
-  expect(await Array.fromAsync(file.ledger())).toHaveLength(size + 1)
-  file.close()
+  expect(await Array.fromAsync(readLedger(place.file))).toHaveLength(size + 1)
   await state.close()
 })
 
@@ -43,11 +39,9 @@ test('rows that are missing or altered are given as they are', async () => {
   const database = new Database(place.file)
   database.exec("DELETE FROM ledger WHERE position = 1; UPDATE ledger SET leaf = x'00' WHERE position = 2")
   database.close()
-  const file = openStateFile(place.file)
-  const rows = await Array.fromAsync(file.ledger())
+  const rows = await Array.fromAsync(readLedger(place.file))
   expect(rows.map(({ position }) => position)).toEqual([0, 2, 3])
   expect(rows.map(({ leaf, hash }) => leafHash(leaf).equals(hash))).toEqual([true, false, true])
-  file.close()
 })
 
 test('a copy that may only be read is read', async () => {
@@ -57,16 +51,13 @@ test('a copy that may only be read is read', async () => {
   const copy = join(place.directory, 'copy.db')
   cpSync(place.file, copy)
   chmodSync(copy, 0o400)
-  const file = openStateFile(copy)
-  expect(await Array.fromAsync(file.ledger())).toHaveLength(1)
-  file.close()
+  expect(await Array.fromAsync(readLedger(copy))).toHaveLength(1)
 })
 
 test('what is not there, or not a state, is an error with a hint', async () => {
   const hinted = expect.objectContaining({ code: 'store_failed', hint: expect.any(String) })
-  expect(() => openStateFile(place.file)).toThrow(hinted)
-  expect(() => openStateFile(join(place.directory, 'nowhere/state.db'))).toThrow(hinted)
+  for (const file of [place.file, join(place.directory, 'nowhere/state.db')])
+    await expect(Array.fromAsync(readLedger(file))).rejects.toThrow(hinted)
   writeFileSync(place.file, 'no database at all'.repeat(500))
-  const read = async () => await Array.fromAsync(openStateFile(place.file).ledger())
-  await expect(read()).rejects.toThrow(hinted)
+  await expect(Array.fromAsync(readLedger(place.file))).rejects.toThrow(hinted)
 })
