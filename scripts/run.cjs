@@ -180,9 +180,10 @@ function run(node, args, cwd) {
     // The IPC channel tells main.ts that the launcher is gone, however it went.
     const child = spawn(node, args, { cwd, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
     const forward = (signal) => child.kill(signal)
-    for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, forward)
-    // A terminal's Ctrl-C reaches the whole group: wait for the child's own end. Without one somebody meant only us.
-    process.on('SIGINT', (signal) => process.stdin.isTTY || forward(signal))
+    // A terminal sends Ctrl-C and its hang-up to the whole group: the child has them already, and a second one would
+    // cut its orderly end short. Wherever else they come from, somebody meant only us.
+    process.on('SIGTERM', forward)
+    for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => process.stdin.isTTY || forward(signal))
     child.on('error', (error) => {
       process.stderr.write(`halligan: ${error.message}\n`)
       resolve(1)
