@@ -49,7 +49,8 @@ export async function openFronts(
   opened.defer(() => web.close())
   const ssh = await openSsh(options, durable, inside, { postgres: reachable(options.config, postgres), web })
   opened.defer(() => ssh.close())
-  return { ssh, postgres, web }
+  const place = ({ host, port }: Address): Address => ({ host, port })
+  return { ssh: place(ssh), postgres: place(postgres), web }
 }
 
 async function openPostgres(

@@ -1,0 +1,82 @@
+// The program: argv and signals. What a Halligan is made of is bastion/, what the demo adds is demo/.
+
+import { resolve } from 'node:path'
+import { startBastion } from './bastion/bastion.ts'
+import { runLocal, type LocalCommands } from './cli/local.ts'
+import { systemClock } from './clock.ts'
+import { checkConfig, loadConfig, parseConfig, readTextFile } from './config/parse.ts'
+import { describeProblems } from './config/problem.ts'
+import { loadSecrets, missingSecrets } from './config/secrets.ts'
+import { HalliganError } from './errors.ts'
+import { newTotpSecret, totpUri } from './identity/totp.ts'
+import { demoCode, runDemo } from './demo/demo.ts'
+
+const clock = systemClock()
+const webRoot = resolve(import.meta.dirname, '../web/dist')
+
+/** Resolves at the first SIGINT, SIGTERM or SIGHUP, or when the launcher is gone; a second signal ends at once. */
+function stopped(): Promise<void> {
+  return new Promise((resolve) => {
+    let isAsked = false
+    const stop = (): void => {
+      if (isAsked) process.exit(1)
+      isAsked = true
+      resolve()
+    }
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+    // The launcher's channel closes however it went, kill -9 included. It must not keep us alive.
+    if (process.channel) {
+      process.on('disconnect', stop)
+      process.channel.unref()
+    }
+  })
+}
+
+async function start(configText: string, file: string): ReturnType<typeof startBastion> {
+  const config = parseConfig(configText, file)
+  const secrets = loadSecrets(config.secrets, process.env)
+  const [missing] = missingSecrets(config, secrets)
+  if (missing !== undefined)
+    throw new HalliganError('config_invalid', `there is no secret "${missing.name}", which ${missing.neededBy} needs`, {
+      hint: `write it to a file of that name in ${config.secrets.directory}, 0600`,
+    })
+  return startBastion({ config, secrets, clock, webRoot })
+}
+
+const commands: LocalCommands = {
+  demo: (options) => runDemo({ ...options, clock, start, stopped, out: process.stdout }),
+  demoCode: (user, state) => demoCode(user, state, clock.now()),
+  serve: async ({ config: file }) => {
+    const config = loadConfig(file)
+    const isStopped = stopped()
+    const bastion = await start(readTextFile(config.file), config.file)
+    process.stdout.write(
+      `halligan serves ssh ${bastion.ssh.host}:${bastion.ssh.port}, postgres ${bastion.postgres.host}:${bastion.postgres.port}, web ${bastion.web.url}\npin this key outside the machine: ${bastion.installation.publicKeyFile}\n`,
+    )
+    await isStopped
+    await bastion.close()
+  },
+  policyCheck: (file) => {
+    const text = readTextFile(resolve(file))
+    const problems = checkConfig(text, file)
+    return problems.length === 0 ? '' : describeProblems(problems, file, text)
+  },
+  enrol: async (user, { config: file }) => {
+    const config = loadConfig(file)
+    if (!config.users.some((one) => one.name === user))
+      throw new HalliganError('not_found', `no user ${user} in ${file}`)
+    const bastion = await start(readTextFile(config.file), config.file)
+    try {
+      const secret = newTotpSecret()
+      await bastion.enrol(user, secret)
+      return `${totpUri(secret, user, bastion.installation.name)}\nsecret ${secret}: it is not shown again\n`
+    } finally {
+      await bastion.close()
+    }
+  },
+}
+
+process.exitCode = await runLocal(commands, process.argv.slice(2), {
+  write: (text) => process.stdout.write(text),
+  writeError: (text) => process.stderr.write(text),
+})
