@@ -57,16 +57,22 @@ async function listRecordings(directory: string): Promise<FolderListing> {
   return { names: [...names].toSorted(), unreadable }
 }
 
-/** The segments of a journal directory. Empty when there is none: then the ledger's sessions miss their events. */
+/**
+ * The segments of a journal directory. Empty when there is none: then the ledger's sessions miss their events. A
+ * directory that cannot be listed is one segment that cannot be read: a finding, not a crash.
+ */
 export async function journalSegments(directory: string): Promise<readonly JournalSegment[]> {
   let names: string[]
   try {
     names = await readdir(directory)
   } catch (error) {
     if (whyAbsent(error) === 'not there') return []
-    throw error
+    async function* unreadable(): AsyncGenerator<Uint8Array, void> {
+      throw error
+    }
+    return [{ number: 1, name: directory, read: unreadable }]
   }
   return names
-    .filter((name) => /^\d{8}\.seg$/.test(name))
-    .map((name) => ({ number: Number(name.slice(0, 8)), name, read: () => readChunks(join(directory, name)) }))
+    .filter((name) => /^\d{8,15}\.seg$/.test(name))
+    .map((name) => ({ number: Number(name.slice(0, -4)), name, read: () => readChunks(join(directory, name)) }))
 }

@@ -12,21 +12,23 @@ export const longestProof: number = 54
 
 const emptyRoot = hash('sha256', '', 'buffer')
 
+// Trees of recordings have a leaf for every keystroke: allocating each input would cost more than hashing it.
+const nodeInput = Buffer.alloc(1 + 2 * hashBytes, 1)
+const leafInput = Buffer.alloc(4096)
+
 /** Hash of a leaf's bytes: SHA-256(0x00 ‖ bytes). */
 export function leafHash(bytes: Uint8Array): Buffer {
-  const input = Buffer.allocUnsafe(bytes.length + 1)
-  input[0] = 0
+  const length = bytes.length + 1
+  const input = length <= leafInput.length ? leafInput.subarray(0, length) : Buffer.alloc(length)
   input.set(bytes, 1)
   return hash('sha256', input, 'buffer')
 }
 
 /** Hash of an inner node: SHA-256(0x01 ‖ left ‖ right). */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
-  const input = Buffer.allocUnsafe(1 + 2 * hashBytes)
-  input[0] = 1
-  input.set(left, 1)
-  input.set(right, 1 + hashBytes)
-  return hash('sha256', input, 'buffer')
+  nodeInput.set(left, 1)
+  nodeInput.set(right, 1 + hashBytes)
+  return hash('sha256', nodeInput, 'buffer')
 }
 
 /** The right edge of a growing tree: the roots of its perfect subtrees, largest first. */
@@ -62,9 +64,9 @@ export class Frontier {
     return this.#peaks
   }
 
-  /** Adds the next leaf by its hash (see `leafHash`). */
+  /** Adds the next leaf by its hash (see `leafHash`), which is kept and must not change. */
   append(leaf: Uint8Array): void {
-    let node: Buffer = Buffer.from(leaf)
+    let node: Buffer = Buffer.isBuffer(leaf) ? leaf : Buffer.from(leaf)
     for (let rest = this.#size; rest % 2 === 1; rest = Math.floor(rest / 2)) {
       const left = this.#peaks.pop()
       assert(left !== undefined, 'a frontier has a peak for every bit of its size')

@@ -1,8 +1,7 @@
 // The Merkle tree of a recording: leaf = line (without its newline), subtree = frame, root = recording. A frame's root
 // is the RFC 6962 root of its lines; the recording's is the RFC 6962 root with the frames' roots standing as leaf hashes.
 // Where frames end follows from the lines alone, so the root is a function of the lines however they are compressed.
-import { Frontier, treeRoot } from '../ledger/merkle.ts'
-import { leafHash } from './frame.ts'
+import { Frontier, leafHash, treeRoot } from '../ledger/merkle.ts'
 
 /** A frame holds whole lines up to this many bytes with their newlines; a longer line is a frame of its own. */
 export const frameContentBytes: number = 64 * 1024

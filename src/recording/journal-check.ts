@@ -147,10 +147,10 @@ class JournalReading {
   }
 
   #startEpochs(key: Buffer): void {
-    const isPinned = this.#genesis === undefined ? this.#epochs === undefined : key.equals(this.#genesis)
-    if (isPinned) {
+    const isPinned = this.#genesis === undefined || key.equals(this.#genesis)
+    if (isPinned && !this.#isPinnedKeySeen) {
       this.#isPinnedKeySeen = true
-      this.#epochs = new EpochChain(this.#genesis ?? key)
+      this.#epochs = new EpochChain(key)
       return
     }
     this.#epochs = undefined

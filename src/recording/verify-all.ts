@@ -43,13 +43,16 @@ export async function verifyAll(snapshot: Snapshot, trust: Trust): Promise<Verif
   return verification.report.report()
 }
 
+/** A seal and the bytes of its row. */
+type SealRow = SealLeaf & { readonly leaf: Buffer }
+
 class Verification {
   readonly report = new ReportBuilder('all')
   readonly #snapshot: Snapshot
   readonly #trust: Trust
   readonly #rules = new RuleReplay()
   readonly #brokenRules: Finding[] = []
-  readonly #seals = new Map<string, SealLeaf>()
+  readonly #seals = new Map<string, SealRow>()
   /** Signed heads of the ledger, from wherever they are known. */
   readonly #heads: KnownHead[] = []
   #journal: JournalFacts | undefined
@@ -122,10 +125,10 @@ class Verification {
 
   async #checkJournal(): Promise<string> {
     this.#journal = await checkJournal(this.#snapshot.journal, this.#trust.key?.genesis.publicKey, this.report)
-    const { frames, sessions, heads } = this.#journal
+    const { frames, provenFrames, sessions, heads } = this.#journal
     // Appended one by one: there may be more than a call takes arguments.
     for (const head of heads) this.#heads.push(head)
-    return `${frames} frames, ${sessions.size} sessions, ${heads.length} epochs`
+    return `${frames} frames, ${provenFrames} of them under epoch records, ${sessions.size} sessions`
   }
 
   async #ledger(): Promise<string> {
@@ -140,7 +143,8 @@ class Verification {
   #visit(position: number, leaf: Uint8Array): void {
     this.#brokenRules.push(...this.#rules.take(position, leaf))
     const seal = parseSealLeaf(leaf)
-    if (seal !== undefined && !this.#seals.has(seal.session)) this.#seals.set(seal.session, seal)
+    if (seal !== undefined && !this.#seals.has(seal.session))
+      this.#seals.set(seal.session, { ...seal, leaf: Buffer.from(leaf) })
   }
 
   #replayed(): string {
@@ -166,7 +170,7 @@ class Verification {
     return `${this.#seals.size} sealed`
   }
 
-  async #recording(seal: SealLeaf, sealedElsewhere: (sha256: string) => string | undefined): Promise<void> {
+  async #recording(seal: SealRow, sealedElsewhere: (sha256: string) => string | undefined): Promise<void> {
     const { session, file: name, lines, endReason } = seal
     const before = this.report.findings.length
     const journalled = this.#journal?.sessions.get(session)
@@ -178,11 +182,19 @@ class Verification {
     const known = { frames, leaves: isWholeJournal ? leaves : undefined }
     for (const fault of await checkRecording(name, stored.file, seal, known, sealedElsewhere))
       this.report.find({ subject: name, ...fault })
+    const isProven = proof?.kind === 'opened' && proof.proof.leaf.equals(seal.leaf)
+    if (proof?.kind === 'opened' && !isProven)
+      this.report.find({
+        code: 'forked',
+        subject: proofName(name),
+        detail: 'it proves another seal than the ledger has',
+      })
     if (stored.proof.kind === 'absent')
       this.report.find({ code: 'missing', subject: proofName(name), detail: `the proof is ${stored.proof.why}` })
     if (!isWholeJournal) this.#unlikeJournal(seal, journalled)
     if (seal.state !== 'complete') this.report.doubt(incomplete(seal))
-    const sound = seal.state === 'complete' ? 'proven' : seal.state
+    // The row alone proves nothing here: it may be the one that was edited.
+    const sound = seal.state !== 'complete' ? seal.state : isProven && proof.isPinned ? 'proven' : 'self-consistent'
     const state = this.report.findings.length > before ? 'finding' : sound
     this.report.list({ name, session, state, lines, endReason })
   }

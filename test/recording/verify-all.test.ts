@@ -159,6 +159,27 @@ test('an edited event sealed again is named by itself, from the journal', async 
   expect(finding).toMatchObject({ code: 'content_altered', subject: b, place: { event: 7, frame: 2 } })
 })
 
+test('a seal edited in the ledger to fit a forged recording does not make it proven', async () => {
+  const all = await twoSessions()
+  const forged = new Installation()
+  const lines = sessionA.with(7, Buffer.from('[0.25,"o","nothing"]'))
+  forged.record('sa', 'g1', lines)
+  all.files.set(await forged.seal('sa', lines), forged.files.get(a) ?? Buffer.alloc(0))
+  const at = all.rows.findIndex(({ leaf }) => leaf.toString().includes('session-sealed'))
+  const leaf = Buffer.from(forged.rows.at(-1)?.leaf ?? [])
+  all.rows[at] = { position: at, leaf, hash: leafHash(leaf) }
+  const report = await verify(all)
+  expect(found(report)).toContain('forked 2026/11/21/sa.proof')
+  expect(report.findings.some(({ subject }) => subject.startsWith('ledger row'))).toBe(true)
+  expect(report.recordings.find(({ session }) => session === 'sa')?.state).toBe('finding')
+})
+
+test('a journal in which the pinned key begins a second time is found', async () => {
+  const all = await twoSessions()
+  all.openSegment({ genesisPublicKey: all.key.genesis.publicKey.toString('hex') })
+  expect(found(await verify(all))).toContain('unknown_key journal 00000003.seg')
+})
+
 test('exchanged recordings are wrong_name', async () => {
   const all = await twoSessions()
   const [one, other] = [all.files.get(a), all.files.get(b)]
