@@ -154,3 +154,41 @@ describe.runIf(has('ssh', 'sshd'))('a session on an OpenSSH server', () => {
     await world.ended(2)
   })
 })
+
+describe.runIf(has('ssh', 'sshd'))('a session in the real journal', () => {
+  let world: World
+  beforeEach(async () => {
+    world = await startWorld({ hasJournal: true, bulk: 'full' })
+    await world.grant('web-1')
+  })
+  afterEach(() => world.close())
+
+  test('is kept byte for byte, text and bulk', async () => {
+    const input = randomBytes(5_000_000)
+    const { stdout } = await run('ssh', [...world.ssh('alice+web-1'), 'cat; echo über >&2'], { input })
+    expect(sha256(stdout)).toBe(sha256(input))
+    const [ended] = await world.ended()
+    const session = ended?.session ?? ''
+    expect(sha256(await world.journaled(session, 'i'))).toBe(sha256(input))
+    expect(sha256(await world.journaled(session, 'o'))).toBe(sha256(input))
+    expect((await world.journaled(session, 'e')).toString()).toBe('über\n')
+  })
+
+  test('on a terminal is kept as it was typed and shown', async () => {
+    await world.grant('console')
+    const terminal = new Terminal('ssh', ['-tt', ...world.ssh('alice+console')])
+    try {
+      await terminal.expect('console> ')
+      terminal.type('echo typed-$((1+1))\r')
+      await terminal.expect('typed-2')
+      terminal.type('exit 4\r')
+      expect(await terminal.exited).toBe(4)
+    } finally {
+      terminal.close()
+    }
+    const [ended] = await world.ended()
+    const session = ended?.session ?? ''
+    expect((await world.journaled(session, 'i')).toString()).toBe('echo typed-$((1+1))\rexit 4\r')
+    expect((await world.journaled(session, 'o')).toString()).toContain('typed-2\r\n')
+  })
+})

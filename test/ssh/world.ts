@@ -17,7 +17,11 @@ import type { RunCommand } from '../../src/procedure/command.ts'
 import { Mfa } from '../../src/procedure/mfa.ts'
 import { dialCommand } from '../../src/pty/upstream.ts'
 import { admit, type AdmissionPorts } from '../../src/session/admission.ts'
+import { openJournal } from '../../src/journal/journal.ts'
+import { bytesOf, decodeLine } from '../../src/recording/event-line.ts'
+import { Live } from '../../src/session/live.ts'
 import { Registry } from '../../src/session/registry.ts'
+import { openRecorder } from '../../src/session/session-recorder.ts'
 import type { SessionEnd } from '../../src/session/session.ts'
 import { listenSsh, type SshListener } from '../../src/ssh/server.ts'
 import { sshDialer } from '../../src/ssh/upstream.ts'
@@ -35,6 +39,8 @@ export interface WorldOptions {
   readonly runCommand?: RunCommand
   readonly rekeyBytes?: number
   readonly bulk?: 'full' | 'hash'
+  /** The real journal, on this machine's disk, in place of the test's own recorders. */
+  readonly hasJournal?: boolean
   readonly change?: (policy: Omit<Policy, 'hash'>) => Omit<Policy, 'hash'>
 }
 
@@ -53,6 +59,9 @@ export async function startWorld(options: WorldOptions = {}) {
   const refusals: string[] = []
   const endWaiters: (() => void)[] = []
   const closedPort = await unusedPort()
+  const journal = options.hasJournal
+    ? await openJournal({ dir: keys.path('journal'), segmentBytes: 64 << 20, epochKeyFile: keys.path('epoch'), clock })
+    : undefined
 
   function publicLine(name: string): string {
     return readFileSync(`${keys.path(name)}.pub`, 'utf8')
@@ -144,6 +153,8 @@ export async function startWorld(options: WorldOptions = {}) {
     registry,
     ceremony: (identity, grant) => access.ceremony(identity, grant),
     openRecorder: async (session, header, onFailure) => {
+      if (journal !== undefined)
+        return openRecorder({ session: session.id, header, journal, clock, live: new Live(), onFailure })
       const recorder = new MemoryRecorder(session.id, onFailure)
       recorders.set(session.id, recorder)
       await recorder.fact('m', header)
@@ -245,6 +256,15 @@ export async function startWorld(options: WorldOptions = {}) {
       }
       return access.request(identity, { target, trigger: 'customer-impact', reason: REASON })
     },
+    /** What the real journal holds of one stream of a session. */
+    async journaled(session: string, stream: 'i' | 'o' | 'e') {
+      const bytes: Buffer[] = []
+      for await (const { line } of journal?.lines(session) ?? []) {
+        const read = bytesOf(decodeLine(line))
+        if (read?.stream === stream) bytes.push(read.bytes)
+      }
+      return Buffer.concat(bytes)
+    },
     /** What an approval does in the end. */
     async activate(grant: Grant) {
       const at = clock.now()
@@ -267,6 +287,7 @@ export async function startWorld(options: WorldOptions = {}) {
       registry.close({ reason: 'shutdown', code: 'unavailable', message: 'the test is over' })
       await listener.close()
       await sshd.close()
+      await journal?.close()
       keys.remove()
     },
   }
