@@ -1,5 +1,6 @@
 // Which real programs this machine has. `npm test` (scripts/test.ts) prints and, where it may, installs what is missing;
 // a test that needs one says `test.runIf(has('psql'))`.
+import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { postgresPackage } from '../../src/demo/postgres-binaries.ts'
@@ -7,6 +8,8 @@ import { postgresPackage } from '../../src/demo/postgres-binaries.ts'
 interface Group {
   /** Programs that must all be found. */
   readonly programs: readonly string[]
+  /** Whether `--version` must work too: Debian's wrappers are there without what they wrap. */
+  readonly areWrapped?: boolean
   /** Debian packages that bring them. */
   readonly packages: readonly string[]
 }
@@ -14,8 +17,8 @@ interface Group {
 export const groups = {
   ssh: { programs: ['ssh', 'scp', 'sftp', 'ssh-keygen'], packages: ['openssh-client'] },
   sshd: { programs: ['sshd'], packages: ['openssh-server'] },
-  psql: { programs: ['psql'], packages: ['postgresql-client'] },
-  pgbench: { programs: ['pgbench'], packages: ['postgresql'] },
+  psql: { programs: ['psql'], areWrapped: true, packages: ['postgresql-client'] },
+  pgbench: { programs: ['pgbench'], areWrapped: true, packages: ['postgresql'] },
   chromium: { programs: ['chromium'], packages: ['chromium'] },
   zstd: { programs: ['zstd'], packages: ['zstd'] },
   // Comes with npm, where the registry has it for this platform.
@@ -45,7 +48,11 @@ function isProgram(path: string): boolean {
 /** Whether the group's programs are here, looked up now. */
 export function isPresent(name: GroupName): boolean {
   if (name === 'postgres') return postgresPackage() !== undefined
-  return groups[name].programs.every((program) => programPath(program) !== undefined)
+  const { programs, areWrapped }: Group = groups[name]
+  return programs.every((program) => {
+    const path = programPath(program)
+    return path !== undefined && (areWrapped !== true || spawnSync(path, ['--version']).status === 0)
+  })
 }
 
 /** Names of the groups that are not here. */
