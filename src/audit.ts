@@ -125,6 +125,7 @@ export type AuditEvent =
       readonly tornBytes: number
       readonly sessions: readonly string[]
     }
+  | { readonly type: 'ledger-damaged'; readonly problem: string }
   | { readonly type: 'recorder-failed'; readonly session: string; readonly error: string }
   | { readonly type: 'clock-stepped'; readonly byMs: number }
   | { readonly type: 'maintenance'; readonly operation: string; readonly target: string; readonly result: string }

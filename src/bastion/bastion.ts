@@ -8,6 +8,7 @@ import type { HttpServer } from '../http/server.ts'
 import { mainLog } from '../log.ts'
 import { alertsTo } from '../procedure/alert.ts'
 import { resumeGrants, sweep } from '../procedure/sweep.ts'
+import { runAsProblem } from '../pty/upstream.ts'
 import type { Registry } from '../session/registry.ts'
 import type { State } from '../session/state.ts'
 import { openDurable, type Durable } from './durable.ts'
@@ -59,6 +60,10 @@ export async function startBastion(options: FrontOptions): Promise<Bastion> {
 
 async function start(options: FrontOptions, opened: AsyncDisposableStack): Promise<Omit<Bastion, 'close'>> {
   const { config, clock } = options
+  for (const target of config.targets) {
+    const problem = target.kind === 'command' ? runAsProblem(target) : undefined
+    if (problem !== undefined) throw problem
+  }
   const durable = await openDurable(options, opened)
   const sealer = new Sealer(durable, clock, { recordings: config.recordingsDirectory, state: config.stateDirectory })
   const inside = assembleInside(config, clock, durable, sealer)
@@ -98,7 +103,9 @@ async function recover(
       installation: installation.name,
     })
   leaves.push({ type: 'configuration-loaded', sha256: config.sha256, policies: canonicalPolicies(config.policies) })
-  const isTroubled = recovery.tornBytes > 0 || recovery.damage.length > 0 || sealed.length > 0
+  if (durable.ledgerProblem !== null) leaves.push({ type: 'ledger-damaged', problem: durable.ledgerProblem })
+  const isTroubled =
+    durable.ledgerProblem !== null || recovery.tornBytes > 0 || recovery.damage.length > 0 || sealed.length > 0
   if (isTroubled)
     leaves.push({
       type: 'journal-recovered',
@@ -107,7 +114,8 @@ async function recover(
       sessions: sealed,
     })
   const channels = config.channels.map((channel) => channel.name)
-  const facts = { tornBytes: recovery.tornBytes, damage: recovery.damage.length, sessions: sealed }
+  const { tornBytes, damage } = recovery
+  const facts = { tornBytes, damage: damage.length, ledger: durable.ledgerProblem, sessions: sealed }
   await state.commit({
     at,
     writes: [],

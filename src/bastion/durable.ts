@@ -17,6 +17,8 @@ import { openInstallation, publishKey, type Installation } from './installation.
 export interface Durable {
   readonly installation: Installation
   readonly state: State
+  /** What is wrong with the ledger's rows, found at start; null when they give the root that the last commit left. */
+  readonly ledgerProblem: string | null
   readonly feed: Feed
   readonly journal: OpenJournal
   readonly outbox: Outbox
@@ -49,7 +51,8 @@ export async function openDurable(
   publishKey(installation, Buffer.from(journal.recovery.genesisPublicKey, 'hex'))
   const outbox = new Outbox({ state, channels: channelsOf(config, secrets, clock), clock, random: Math.random })
   opened.defer(() => outbox.close())
-  return { installation, state, feed, journal, outbox }
+  const ledgerProblem = stored.integrity === 'ok' ? null : stored.integrity.problem
+  return { installation, state, ledgerProblem, feed, journal, outbox }
 }
 
 /** Names and addresses that a `verify-full` client may use for the PostgreSQL port. */
