@@ -18,7 +18,11 @@ export const demoContract = z.strictObject({
   web: z.strictObject({ url: z.url() }),
   users: z.record(
     z.string(),
-    z.strictObject({ key: absolutePath, totpSecret: z.string().regex(/^[A-Z2-7]{32,}$/), groups: z.array(z.string()).readonly() }),
+    z.strictObject({
+      key: absolutePath,
+      totpSecret: z.string().regex(/^[A-Z2-7]{32,}$/),
+      groups: z.array(z.string()).readonly(),
+    }),
   ),
   targets: z.record(
     z.string(),
@@ -60,7 +64,10 @@ export function readDemoJson(stateFolder: string): DemoContract {
   try {
     text = readFileSync(file, 'utf8')
   } catch (cause) {
-    throw new HalliganError('unavailable', `no demo runs on ${stateFolder}`, { cause, hint: 'start it with `npm start`' })
+    throw new HalliganError('unavailable', `no demo runs on ${stateFolder}`, {
+      cause,
+      hint: 'start it with `npm start`',
+    })
   }
   try {
     return demoContract.parse(JSON.parse(text))

@@ -52,4 +52,3 @@ export function runHeld(what: {
   )
   return { pid: pid ?? -1, child, code, ended, log: () => log.toString('utf8').trim() }
 }
-

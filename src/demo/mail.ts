@@ -84,7 +84,12 @@ export function serveMail(socket: Socket, now: () => number, deliver: (mail: Mai
     }
     const isWhole = into.sizeBytes <= LONGEST_MESSAGE
     if (isWhole)
-      deliver({ receivedAt: new Date(now()).toISOString(), from: from ?? '', to, text: `${into.lines.join('\r\n')}\r\n` })
+      deliver({
+        receivedAt: new Date(now()).toISOString(),
+        from: from ?? '',
+        to,
+        text: `${into.lines.join('\r\n')}\r\n`,
+      })
     reset()
     return reply(isWhole ? '250 2.0.0 kept' : '552 5.3.4 message too long')
   }

@@ -100,7 +100,7 @@ async function write(fields: Fields): Promise<Buffer[]> {
   const { file, append } = find(fields, 'file')
   const at = fields.uint64()
   const data = fields.string()
-  for (let done = 0; done < data.length; )
+  for (let done = 0; done < data.length;)
     done += (await file.write(data, done, data.length - done, append ? null : at + done)).bytesWritten
   return ok
 }

@@ -33,7 +33,15 @@ export const packet = {
 } as const
 
 /** Status codes. */
-export const status = { OK: 0, EOF: 1, NO_SUCH_FILE: 2, PERMISSION_DENIED: 3, FAILURE: 4, BAD_MESSAGE: 5, UNSUPPORTED: 8 } as const
+export const status = {
+  OK: 0,
+  EOF: 1,
+  NO_SUCH_FILE: 2,
+  PERMISSION_DENIED: 3,
+  FAILURE: 4,
+  BAD_MESSAGE: 5,
+  UNSUPPORTED: 8,
+} as const
 
 /** A request that ends with a status rather than with what was asked. */
 export class Refusal extends Error {
@@ -117,4 +125,3 @@ export function attrs(stat: Stats): Buffer {
   const seconds = [stat.atimeMs, stat.mtimeMs].map((ms) => u32(Math.floor(ms / 1000)))
   return Buffer.concat([u32(0b1111), size, u32(stat.uid), u32(stat.gid), u32(stat.mode), ...seconds])
 }
-

@@ -12,7 +12,7 @@ export interface ShellHome {
 }
 
 const files = {
-  'README': `This is web-1, the demo's machine: a shell on your own computer, with this folder as its home.
+  README: `This is web-1, the demo's machine: a shell on your own computer, with this folder as its home.
 Everything typed and shown here is recorded. The folder goes when the demo ends.
 `,
   'shop/config.ini': `[database]

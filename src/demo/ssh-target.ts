@@ -71,7 +71,8 @@ async function listen(accounts: readonly string[], ports: SessionPorts): Promise
   const hostKeys = ssh2.utils.generateKeyPairSync('ed25519')
   const userKeys = ssh2.utils.generateKeyPairSync('ed25519')
   const accepted = ssh2.utils.parseKey(userKeys.public)
-  if (accepted instanceof Error) throw new HalliganError('internal', 'ssh2 cannot read its own key', { cause: accepted })
+  if (accepted instanceof Error)
+    throw new HalliganError('internal', 'ssh2 cannot read its own key', { cause: accepted })
 
   const config = {
     hostKeys: [hostKeys.private],
@@ -120,7 +121,10 @@ function serve(connection: Connection, accounts: readonly string[], accepted: Pa
     connection.on('session', (accept, reject) => {
       if (sessions >= ports.mostSessions) return reject()
       sessions++
-      serveSession(accept().once('close', () => sessions--), ports)
+      serveSession(
+        accept().once('close', () => sessions--),
+        ports,
+      )
     })
   })
 }

@@ -17,7 +17,7 @@ const contract: DemoContract = {
   postgres: { host: '127.0.0.1', port: 6432, ca: '/state/ca.crt' },
   web: { url: 'http://localhost:8080' },
   users: { alice: { key: '/state/keys/alice', totpSecret: 'A'.repeat(32), groups: ['oncall'] } },
-  targets: { 'web-1': { kind: 'ssh' }, 'orders': { kind: 'postgres', database: 'shop' } },
+  targets: { 'web-1': { kind: 'ssh' }, orders: { kind: 'postgres', database: 'shop' } },
   sinks: { webhook: 'http://127.0.0.1:1234/x', smtp: '127.0.0.1:1235' },
   recordings: '/state/recordings',
   publicKey: '/state/genesis.pub',
@@ -46,7 +46,10 @@ test.each([
   { name: 'a port of 0', change: { ssh: { ...contract.ssh, port: 0 } } },
   { name: 'another version', change: { version: 2 } },
   { name: 'something more', change: { password: 'x' } },
-  { name: 'a secret that is not base32', change: { users: { alice: { ...contract.users['alice'], totpSecret: 'a' } } } },
+  {
+    name: 'a secret that is not base32',
+    change: { users: { alice: { ...contract.users['alice'], totpSecret: 'a' } } },
+  },
 ])('$name is not the contract', ({ change }) => {
   expect(() => writeDemoJson(folder, { ...contract, ...change } as DemoContract)).toThrow()
   expect(readdirSync(folder)).toEqual([])

@@ -35,7 +35,9 @@ test('notes are said, and without unicode every character is ASCII', () => {
 
 test('the rules are never wider than the terminal', () => {
   for (const columns of [20, 80, 500]) {
-    const rules = demoLines(facts, { columns, unicode: true }).split('\n').filter((line) => line.includes('──'))
+    const rules = demoLines(facts, { columns, unicode: true })
+      .split('\n')
+      .filter((line) => line.includes('──'))
     expect(rules).toHaveLength(2)
     for (const rule of rules) expect(rule.length).toBeLessThanOrEqual(Math.min(columns, 100))
   }
@@ -44,7 +46,8 @@ test('the rules are never wider than the terminal', () => {
 test('a path that needs quotes survives both shells of the second line', () => {
   const configFile = "/tmp/it's a $(path) & more/ssh_config"
   const [first = '', second = ''] = numbered(demoLines({ ...facts, configFile }, { columns: 80, unicode: true }))
-  const sh = (line: string) => execFileSync('sh', ['-c', `ssh() { printf '%s|' "$@"; }; psql() { printf '%s' "$1"; }; ${line}`])
+  const sh = (line: string) =>
+    execFileSync('sh', ['-c', `ssh() { printf '%s|' "$@"; }; psql() { printf '%s' "$1"; }; ${line}`])
   expect(sh(first).toString()).toBe(`-F|${configFile}|web-1|`)
   expect(sh(second).toString()).toBe(`-F|${configFile}|orders|dsn|`)
 })
@@ -94,7 +97,10 @@ test('on a terminal the code is drawn again in place, and the line is ended at t
 test('a terminal too narrow for the line gets what fits, and a file gets one line and the command', () => {
   const clock = new FakeClock()
   const narrow: string[] = []
-  showCode({ isTTY: true, columns: 20, write: (text) => narrow.push(text) }, clock, { user: 'alice', totpSecret: secret })
+  showCode({ isTTY: true, columns: 20, write: (text) => narrow.push(text) }, clock, {
+    user: 'alice',
+    totpSecret: secret,
+  })
   expect(narrow[0]?.replace('\r\u001B[2K', '')).toHaveLength(19)
   const file: string[] = []
   const display = showCode({ write: (text) => file.push(text) }, clock, { user: 'alice', totpSecret: secret })

@@ -12,7 +12,8 @@ beforeAll(async () => {
 afterAll(() => sinks.stop())
 
 test('what is posted is kept with its headers and listed in order', async () => {
-  const post = (body: string, id: string) => fetch(sinks.webhook, { method: 'POST', body, headers: { 'webhook-id': id } })
+  const post = (body: string, id: string) =>
+    fetch(sinks.webhook, { method: 'POST', body, headers: { 'webhook-id': id } })
   expect((await post('{"type":"grant.activated"}', 'a')).status).toBe(204)
   expect((await post('not json', 'b')).status).toBe(204)
   const listed: unknown = await (await fetch(sinks.webhook)).json()
@@ -81,7 +82,17 @@ test('a message over the limit is refused and not kept, and the next one is take
   const before = sinks.mails().length
   const start = ['MAIL FROM:<a@b>\r\n', 'RCPT TO:<c@d>\r\n', 'DATA\r\n']
   const answers = await talk([...start, `${`${'x'.repeat(998)}\r\n`.repeat(300)}.\r\n`, ...start, 'small\r\n.\r\n'])
-  expect(answers.map((answer) => answer.slice(0, 3))).toEqual(['220', '250', '250', '354', '552', '250', '250', '354', '250'])
+  expect(answers.map((answer) => answer.slice(0, 3))).toEqual([
+    '220',
+    '250',
+    '250',
+    '354',
+    '552',
+    '250',
+    '250',
+    '354',
+    '250',
+  ])
   expect(sinks.mails()).toHaveLength(before + 1)
 })
 

@@ -62,7 +62,8 @@ describe('the demo ssh_config', () => {
     const [alice] = demoUsers(folder, people)
     if (!alice) throw new Error('no alice')
     const entries = [{ alias: 'web-1', login: 'alice+web-1', user: { ...alice, keyFile: `/x${part}y/alice` } }]
-    const write = () => writeSshConfig({ folder, host: '127.0.0.1', port: 2222, hostKeys: ['ssh-ed25519 AAAA'], entries })
+    const write = () =>
+      writeSshConfig({ folder, host: '127.0.0.1', port: 2222, hostKeys: ['ssh-ed25519 AAAA'], entries })
     expect(write).toThrow(expect.objectContaining({ code: 'config_invalid' }))
   })
 
@@ -79,7 +80,8 @@ describe('the demo ssh_config', () => {
         { alias: 'rita', login: 'rita', user: rita },
       ],
     })
-    const read = (alias: string) => execFileSync('ssh', ['-F', configFile, '-G', alias], { stdio: 'pipe' }).toString().split('\n')
+    const read = (alias: string) =>
+      execFileSync('ssh', ['-F', configFile, '-G', alias], { stdio: 'pipe' }).toString().split('\n')
     expect(read('web-1')).toEqual(
       expect.arrayContaining(['user alice+web-1', 'port 2222', 'hostname 127.0.0.1', 'identitiesonly yes']),
     )

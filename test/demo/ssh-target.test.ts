@@ -62,10 +62,18 @@ describe.runIf(has('ssh'))('the demo SSH target, through OpenSSH', () => {
 
   test.each([
     { name: 'exit status', command: 'exit 3', want: { code: 3, stdout: '', stderr: '' } },
-    { name: 'stdout and stderr apart', command: 'echo out; echo err >&2', want: { code: 0, stdout: 'out\n', stderr: 'err\n' } },
+    {
+      name: 'stdout and stderr apart',
+      command: 'echo out; echo err >&2',
+      want: { code: 0, stdout: 'out\n', stderr: 'err\n' },
+    },
     { name: 'death by signal', command: 'kill -TERM $$', want: { code: 255, stdout: '', stderr: '' } },
     { name: 'a signal SSH has no name for', command: 'kill -XCPU $$', want: { code: 152, stdout: '', stderr: '' } },
-    { name: 'an unknown program', command: 'exec /nonexistent/x 2>/dev/null', want: { code: 127, stdout: '', stderr: '' } },
+    {
+      name: 'an unknown program',
+      command: 'exec /nonexistent/x 2>/dev/null',
+      want: { code: 127, stdout: '', stderr: '' },
+    },
     { name: 'a home of its own', command: 'cd; ls', want: { code: 0, stdout: 'README\nlogs\nshop\n', stderr: '' } },
   ])('exec: $name', async ({ command, want }) => {
     expect(await ssh(command)).toEqual(want)
@@ -76,7 +84,18 @@ describe.runIf(has('ssh'))('the demo SSH target, through OpenSSH', () => {
     const [uid, groups, ...names] = stdout.trim().split('\n')
     const expected = process.getuid?.() === 0 ? ['65534', '65534'] : [String(process.getuid?.()), groups]
     expect([uid, groups]).toEqual(expected)
-    const known = ['HALLIGAN_DEMO', 'HOME', 'LANG', 'OLDPWD', 'PATH', 'PWD', 'SHELL', 'SHLVL', '_', 'BASH_SILENCE_DEPRECATION_WARNING']
+    const known = [
+      'HALLIGAN_DEMO',
+      'HOME',
+      'LANG',
+      'OLDPWD',
+      'PATH',
+      'PWD',
+      'SHELL',
+      'SHLVL',
+      '_',
+      'BASH_SILENCE_DEPRECATION_WARNING',
+    ]
     expect(names.filter((name) => !known.includes(name) && name !== 'PS1')).toEqual([])
   })
 
@@ -171,7 +190,14 @@ describe.runIf(has('ssh'))('the demo SSH target, through OpenSSH', () => {
     })
 
     test('sftp makes, lists, renames, links and removes', async () => {
-      const batch = ['mkdir d', 'put up d/one', 'rename d/one d/two', 'chmod 600 d/two', 'symlink two d/link', 'ls -l d']
+      const batch = [
+        'mkdir d',
+        'put up d/one',
+        'rename d/one d/two',
+        'chmod 600 d/two',
+        'symlink two d/link',
+        'ls -l d',
+      ]
         .concat(['rm d/link', 'rm d/two', 'rmdir d', '-ls d'])
         .join('\n')
       const { code, stdout } = await files('sftp', ['-b', '-', 'web-1'], `${batch}\n`)
