@@ -145,7 +145,7 @@ export class JournalWriter {
     this.flush(nobody)
   }
 
-  /** One step of making the next segment ahead; whether there is more to do. */
+  /** One step of making the next segment ahead, when it is time for one; whether it was. */
   prepareSpare(): boolean {
     return this.#tail.prepareSpare()
   }
@@ -157,6 +157,7 @@ export class JournalWriter {
   lastWords(reason: string): void {
     this.#dropBatch()
     this.#built = this.#durable
+    if (!this.#tail.isBegun) return
     let free = this.#tail.freeBytes
     for (const [session, { seq, times }] of this.#open) {
       const words = [

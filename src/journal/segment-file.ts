@@ -17,7 +17,7 @@ export const segmentBounds: { readonly leastBytes: number; readonly mostBytes: n
 }
 
 /** One step of reserving writes and syncs this much: a keystroke that comes meanwhile waits for no more. */
-const reserveStepBytes = 256 << 10
+const reserveStepBytes = 1 << 20
 const zeros = new Uint8Array(reserveStepBytes)
 
 /** `00000001.seg` */
@@ -56,22 +56,35 @@ export class SegmentReservation {
     return this.#ready
   }
 
+  get reservedBytes(): number {
+    return this.#reserved
+  }
+
   /** Does one step; the last one makes the name durable. Throws what the system says. */
   step(): void {
     if (this.#ready) return
+    this.#write()
+    this.#settle()
+  }
+
+  /** The segment, with all that remains done now: one sync for all of it. */
+  finish(): Segment {
+    while (this.#reserved < this.#sizeBytes) this.#write()
+    if (!this.#ready) this.#settle()
+    return { number: this.number, fd: this.#fd, sizeBytes: this.#sizeBytes }
+  }
+
+  #write(): void {
     const length = Math.min(reserveStepBytes, this.#sizeBytes - this.#reserved)
     writeAll(this.#files, this.#fd, zeros.subarray(0, length), this.#reserved)
-    this.#files.datasync(this.#fd)
     this.#reserved += length
+  }
+
+  #settle(): void {
+    this.#files.datasync(this.#fd)
     if (this.#reserved < this.#sizeBytes) return
     syncDirectory(this.#files, this.#directory)
     this.#ready = true
-  }
-
-  /** The segment, with all remaining steps done now. */
-  finish(): Segment {
-    while (!this.#ready) this.step()
-    return { number: this.number, fd: this.#fd, sizeBytes: this.#sizeBytes }
   }
 
   /** Gives the space back: nothing stands in it. */

@@ -37,6 +37,11 @@ export class SegmentTail {
     return this.#current !== null && bytes <= this.freeBytes - reserveBytes(this.#segmentBytes)
   }
 
+  /** Whether the present segment has its opening: nothing else may stand first. */
+  get isBegun(): boolean {
+    return this.#current !== null && this.#current.used > 0
+  }
+
   /** With the reserve; 0 when the present segment must not be written to any more. */
   get freeBytes(): number {
     if (this.#current === null || this.#isWriting) return 0
@@ -50,10 +55,12 @@ export class SegmentTail {
     if (needed > this.#segmentBytes) this.releaseSpace()
     this.#spare ??= this.#reserve(Math.max(needed, this.#segmentBytes))
     const next = this.#spare.finish()
-    if (this.#current !== null) this.#files.close(this.#current.segment.fd)
+    const before = this.#current
     this.#current = { segment: next, used: 0 }
     this.#spare = null
     this.#nextNumber += 1
+    // All of it was synced: what is left to go wrong here costs nothing but the descriptor.
+    if (before !== null) this.#files.close(before.segment.fd)
     return next.number
   }
 
@@ -70,11 +77,16 @@ export class SegmentTail {
     return { segment: current.segment.number, from }
   }
 
-  /** One step of making the next segment ahead; whether there is more to do. */
+  /**
+   * Makes the next segment ahead, in step with how the present one fills: it is ready when that is half full, however
+   * fast that goes, and somebody who types pays for one small step in many thousand keystrokes. True when it did a step.
+   */
   prepareSpare(): boolean {
+    const used = this.#current?.used ?? 0
+    if (this.#spare !== null && (this.#spare.isReady || this.#spare.reservedBytes > 2 * used)) return false
     this.#spare ??= this.#reserve(this.#segmentBytes)
     this.#spare.step()
-    return !this.#spare.isReady
+    return true
   }
 
   /** Gives back the segment made ahead: it is blank. */

@@ -57,7 +57,7 @@ class WriterService {
     this.prepareSpare()
   }
 
-  /** The next segment is made ahead, one small step a turn. */
+  /** The next segment is made ahead, one small step a turn and not in front of what waits. */
   prepareSpare(): void {
     if (this.#isPreparing || this.#state !== 'open') return
     this.#isPreparing = true

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { OpenJournal } from '../../src/journal/journal.ts'
 import { entryOf, linesOf, openIn, scratchDirectory, upTo } from './scratch.ts'
-import { type Call, systemError, watchedFiles } from './watched-files.ts'
+import { systemError, watchedFiles } from './watched-files.ts'
 
 interface Attempt {
   readonly calls: number
@@ -17,11 +17,11 @@ interface Attempt {
 }
 
 /** Fills three segments with epochs between, with call number `failAt` failing by `code`; -1: none does. */
-async function attempt(failAt: number, code: string, failing: (call: Call) => boolean): Promise<Attempt> {
+async function attempt(failAt: number, code: string): Promise<Attempt> {
   const directory = scratchDirectory()
   let calls = 0
-  const files = watchedFiles((call) => {
-    if (failing(call) && calls++ === failAt) throw systemError(code)
+  const files = watchedFiles(() => {
+    if (calls++ === failAt) throw systemError(code)
   })
   let journal: OpenJournal
   try {
@@ -59,18 +59,15 @@ async function attempt(failAt: number, code: string, failing: (call: Call) => bo
   return { calls, opened: true, confirmed, afterwards, directory }
 }
 
-const writing = new Set<Call>(['open', 'write', 'datasync', 'sync', 'rename', 'unlink', 'makeDirectory'])
-
 for (const code of ['ENOSPC', 'EIO']) {
   test(
-    `${code} at every call that writes: nothing confirmed is lost, nothing is confirmed afterwards`,
+    `${code} at every call of the file port: nothing confirmed is lost, nothing is confirmed afterwards`,
     { timeout: 120_000 },
     async () => {
-      const isFailing = (call: Call) => writing.has(call)
-      const { calls, confirmed } = await attempt(-1, code, isFailing)
+      const { calls, confirmed } = await attempt(-1, code)
       expect(confirmed).toEqual(upTo(30))
       for (const failAt of upTo(calls)) {
-        const { confirmed, afterwards, directory } = await attempt(failAt, code, isFailing)
+        const { confirmed, afterwards, directory } = await attempt(failAt, code)
         expect(confirmed).toEqual(upTo(confirmed.length))
         expect(afterwards).not.toContain('durable')
         // A healthy disk again: everything confirmed is there, in order, and no damage.
@@ -85,6 +82,27 @@ for (const code of ['ENOSPC', 'EIO']) {
       }
     },
   )
+}
+
+for (const failing of ['write', 'datasync'] as const) {
+  test(`after a ${failing} that failed, its descriptor is written to no more`, async () => {
+    const touched: string[] = []
+    let isBroken = false
+    const files = watchedFiles((call, [fd]) => {
+      if (call !== 'write' && call !== 'datasync') return
+      if (isBroken) touched.push(`${call} ${String(fd)}`)
+      if (isBroken && call === failing) throw systemError('EIO')
+    })
+    const journal = await openIn(scratchDirectory(), { fileSystem: files })
+    await journal.append(entryOf('s', 0, 'x'))
+    isBroken = true
+    await expect(journal.append(entryOf('s', 1, 'x'))).rejects.toMatchObject({ code: 'journal_failed' })
+    await expect(journal.append(entryOf('s', 1, 'x'))).rejects.toMatchObject({ code: 'journal_failed' })
+    expect(await linesOf(journal, 's')).toEqual([{ seq: 0, line: '[0.000001,"o","x"]' }])
+    await journal.close()
+    expect(touched.filter((call) => call.startsWith('datasync')).length).toBe(failing === 'datasync' ? 1 : 0)
+    expect(touched.filter((call) => call.startsWith('write')).length).toBe(1)
+  })
 }
 
 test('a failing disk is heard of without an append, ballast is given back, and the recording says why it ends', async () => {

@@ -91,13 +91,17 @@ describe('a torn tail', () => {
     const directory = await threeLines()
     const last = framesOf(segmentPath(directory, 1)).at(-1)
     const end = last?.to ?? 0
-    const rubbish = Buffer.from('half a frame')
+    // Longer than what the start writes over it.
+    const rubbish = Buffer.alloc(5000, 'half a frame')
     edit(segmentPath(directory, 1), (bytes) => bytes.set(rubbish, end))
     const journal = await openIn(directory)
     expect(journal.recovery).toMatchObject({ tornBytes: rubbish.length, damage: [] })
     expect(readFileSync(join(directory, 'journal', `torn-00000001.seg-${end}`))).toEqual(rubbish)
     expect(await seqsOf(journal, 's')).toEqual([0, 1, 2])
     await journal.close()
+    const again = await openIn(directory)
+    expect(again.recovery).toMatchObject({ tornBytes: 0, damage: [] })
+    await again.close()
   })
 
   test('of a segment just begun uses its number again', async () => {
