@@ -47,6 +47,7 @@ export class Relay {
   #isClientGone = false
   #serverSaidFarewell = false
   #end: SessionEnd | undefined
+  #hasSaidFarewell = false
   #timer: Timer | undefined
   readonly #done = Promise.withResolvers<void>()
 
@@ -197,10 +198,18 @@ export class Relay {
   }
 
   #violation(error: unknown, side: 'client' | 'server'): void {
-    postgresLog.warn('postgres.violation', { session: this.#admission.session.id, side, error })
-    const what = error instanceof ProtocolViolation ? error.message : 'internal error'
-    const code = error instanceof ProtocolViolation ? null : 'internal'
-    this.#finish({ reason: 'protocol-violation', code, message: `the ${side} broke the protocol: ${what}` })
+    const session = this.#admission.session.id
+    if (error instanceof ProtocolViolation) {
+      postgresLog.info('postgres.violation', { session, side, what: error.message })
+      this.#finish({
+        reason: 'protocol-violation',
+        code: null,
+        message: `the ${side} broke the protocol: ${error.message}`,
+      })
+    } else {
+      postgresLog.error('postgres.relay-failed', { session, side, error })
+      this.#finish({ reason: 'protocol-violation', code: 'internal', message: 'internal error' })
+    }
   }
 
   #recorderFailed(error: unknown): void {
@@ -240,13 +249,14 @@ export class Relay {
 
   // The session is over, but the client stands inside a message: only its rest goes on, then the reason.
   #toBoundary(chunk: Buffer): void {
-    if (this.#timer === undefined) return
+    if (this.#hasSaidFarewell) return
     const end = this.#tracker.serverBoundary(chunk)
     this.#client.write(end === undefined ? chunk : chunk.subarray(0, end))
     if (end !== undefined) this.#farewell()
   }
 
   #farewell(): void {
+    this.#hasSaidFarewell = true
     this.#timer?.cancel()
     this.#upstream.socket.destroy()
     const report = farewell(this.#end)

@@ -62,6 +62,11 @@ export class PostgresServer {
     this.#serve(stream, identity.address, identity)
   }
 
+  /** Connections open now, sessions included. */
+  get connections(): number {
+    return this.#connections.size
+  }
+
   /** Stops listening and closes every connection; sessions have been ended by the registry before. */
   async close(): Promise<void> {
     const closed = once(this.#server, 'close')

@@ -1,7 +1,6 @@
 // The leg to a PostgreSQL server: TLS with the server's name verified, SCRAM with the stored credential, one connection
 // per session. Nothing is dialled without an Admission, and an end of the session cancels the dial at any point.
 
-import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
 import type { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -262,11 +261,10 @@ async function cancelUpstream(target: PostgresTarget, key: CancelKey | undefined
   const timeout = clock.after(CANCEL_TIMEOUT_MS, () => raw.destroy())
   try {
     const socket = await secure(raw, target)
-    const closed = once(socket, 'close')
     socket.write(encodeCancelRequest(key.processId, key.secretKey))
     socket.resume()
-    // The server closes when it has passed the cancel on.
-    await closed
+    // The server closes when it has passed the cancel on, as often as not without the forms of TLS.
+    await new Promise<void>((resolve) => socket.once('close', () => resolve()))
   } catch (error) {
     throw dialError(error, target)
   } finally {
