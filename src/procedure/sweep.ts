@@ -5,6 +5,9 @@ import { sessionLog } from '../log.ts'
 import { lapse } from './approve.ts'
 import { endGrant, type EndPorts } from './end.ts'
 
+/** A clock this far behind the newest record is NTP at work, not a step back (design §4). */
+const CLOCK_TOLERANCE_MS = 2000
+
 /** More than are ever live at once; the rest would be found by the next sweep. */
 const MOST_GRANTS = 1000
 
@@ -15,13 +18,14 @@ const MOST_GRANTS = 1000
  */
 export async function resumeGrants(ports: EndPorts, newestKnown: number): Promise<void> {
   const now = ports.clock.now()
+  const isBehind = now + CLOCK_TOLERANCE_MS < newestKnown
   const active = await ports.state.grants({ states: ['active'], limit: MOST_GRANTS })
   for (const grant of active) {
-    if (now >= newestKnown && isLive(grant, now)) {
+    if (!isBehind && isLive(grant, now)) {
       ports.registry.track(grant)
       continue
     }
-    const why = now < newestKnown ? 'the clock was behind the newest record at start' : 'its time was over at start'
+    const why = isBehind ? 'the clock was behind the newest record at start' : 'its time was over at start'
     await endGrant(ports, grant.id, 'expired', 'clock', why)
   }
 }

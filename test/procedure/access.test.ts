@@ -1,0 +1,147 @@
+import { expect, test } from 'vitest'
+import { approve, deny, lapse, override } from '../../src/procedure/approve.ts'
+import { endGrant } from '../../src/procedure/end.ts'
+import { resumeGrants } from '../../src/procedure/sweep.ts'
+import { policyOf, ProcedureWorld } from './world.ts'
+
+const ask = { target: 'web-1', reason: 'checkout is down' }
+const writing = { target: 'orders', account: 'app_readwrite', reason: 'stuck payments' }
+const longReason = 'nobody answers and payments have been stuck for an hour'
+
+test('breaking the glass writes grant, leaves and alert in one transaction, and opens the door', async () => {
+  await using world = await ProcedureWorld.open()
+  const grant = await world.access.request(await world.proven('alice'), ask)
+  expect(grant).toMatchObject({
+    state: 'active',
+    user: 'alice',
+    target: 'web-1',
+    account: 'deploy',
+    expiresAt: world.clock.now() + 30 * 60_000,
+  })
+  expect(world.registry.live(grant.id)?.id).toBe(grant.id)
+  expect(await world.leaves('grant-activated')).toMatchObject([{ grant: grant.id, rule: 'emergency/approval[1]' }])
+  expect(await world.state.alerts({ limit: 5 })).toMatchObject([{ type: 'grant.activated', channel: 'desk' }])
+})
+
+test('asking twice is asking once', async () => {
+  await using world = await ProcedureWorld.open()
+  const alice = await world.proven('alice')
+  const first = await world.access.request(alice, ask)
+  expect((await world.access.request(alice, ask)).id).toBe(first.id)
+  expect(await world.leaves('grant-activated')).toHaveLength(1)
+})
+
+test('without a second factor nothing is granted', async () => {
+  await using world = await ProcedureWorld.open()
+  await expect(world.access.request(world.as('alice'), ask)).rejects.toMatchObject({ code: 'mfa_required' })
+  expect(await world.state.grants({})).toEqual([])
+})
+
+test('an unknown target is refused in the words of a refused one, and both are leaves', async () => {
+  await using world = await ProcedureWorld.open([policyOf({ targets: { names: ['web-1'], labels: {} } })])
+  const alice = await world.proven('alice')
+  const refusal = async (target: string) => {
+    const error: Error = await world.access.request(alice, { target, reason: 'x' }).then(
+      () => new Error('granted'),
+      (thrown: Error) => thrown,
+    )
+    return error.message.replaceAll(target, 'NAME')
+  }
+  expect(await refusal('no-such-host')).toBe(await refusal('orders'))
+  expect((await world.leaves('admission-refused')).map((leaf) => leaf.target)).toEqual(['no-such-host', 'orders'])
+})
+
+test('writing waits for a lead; of two that decide at once one wins', async () => {
+  await using world = await ProcedureWorld.open()
+  const request = await world.access.request(await world.proven('alice'), writing)
+  expect(request.state).toBe('requested')
+  expect(world.registry.live(request.id)).toBeUndefined()
+  const outcomes = await Promise.allSettled([
+    approve(world.end, world.as('bob'), request.id, 'go'),
+    deny(world.end, world.as('carol'), request.id, 'no'),
+    approve(world.end, world.as('carol'), request.id, 'go'),
+  ])
+  expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  for (const outcome of outcomes)
+    if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'conflict' })
+})
+
+test('nobody decides on their own request, nor without being named for it', async () => {
+  await using world = await ProcedureWorld.open()
+  const request = await world.access.request(await world.proven('dave'), writing)
+  await expect(approve(world.end, world.as('dave'), request.id, '')).rejects.toMatchObject({ code: 'denied' })
+  await expect(approve(world.end, world.as('alice'), request.id, '')).rejects.toMatchObject({ code: 'denied' })
+  expect(await approve(world.end, world.as('bob'), request.id, '')).toMatchObject({ state: 'active' })
+})
+
+test('an override needs its time and its reason, and tells everyone', async () => {
+  await using world = await ProcedureWorld.open()
+  const alice = await world.proven('alice')
+  const request = await world.access.request(alice, writing)
+  await expect(override(world.end, alice, request.id, longReason)).rejects.toMatchObject({ code: 'approval_pending' })
+  world.clock.advance(120_000)
+  await expect(override(world.end, alice, request.id, 'short')).rejects.toMatchObject({ code: 'usage' })
+  await expect(override(world.end, world.as('bob'), request.id, longReason)).rejects.toMatchObject({
+    code: 'not_found',
+  })
+  expect(await override(world.end, alice, request.id, longReason)).toMatchObject({
+    state: 'active',
+    override: { by: 'alice' },
+  })
+  expect((await world.state.alerts({ limit: 5 })).map(({ type }) => type)).toContain('grant.overridden')
+})
+
+test('denied stays denied: neither overridden nor asked for again', async () => {
+  await using world = await ProcedureWorld.open()
+  const alice = await world.proven('alice')
+  const request = await world.access.request(alice, writing)
+  await deny(world.end, world.as('bob'), request.id, 'not now')
+  world.clock.advance(120_000)
+  await expect(override(world.end, alice, request.id, longReason)).rejects.toMatchObject({ code: 'conflict' })
+  const again = await world.access.request(alice, writing)
+  world.clock.advance(120_000)
+  await expect(override(world.end, alice, again.id, longReason)).rejects.toMatchObject({ code: 'denied' })
+})
+
+test('a request nobody decided on lapses and cannot be approved any more', async () => {
+  await using world = await ProcedureWorld.open()
+  const request = await world.access.request(await world.proven('alice'), writing)
+  await lapse(world.end, request)
+  expect(await world.state.grant(request.id)).toMatchObject({ state: 'requested' })
+  world.clock.advance(120_000 + 15 * 60_000)
+  await expect(approve(world.end, world.as('bob'), request.id, '')).rejects.toMatchObject({ code: 'conflict' })
+  await lapse(world.end, request)
+  expect(await world.state.grant(request.id)).toMatchObject({ state: 'lapsed' })
+})
+
+test('expiry is written with its leaf, and the secrets of the grant end with it', async () => {
+  await using world = await ProcedureWorld.open()
+  const alice = await world.proven('alice')
+  const grant = await world.access.request(alice, { target: 'orders', reason: 'slow orders' })
+  await world.secrets.issue(alice, grant, { database: null, rotate: false })
+  world.clock.advance(30 * 60_000 + 500)
+  await expect.poll(async () => (await world.state.grant(grant.id))?.state).toBe('awaiting-review')
+  expect(await world.leaves('grant-ended')).toMatchObject([{ grant: grant.id, how: 'expired' }])
+  expect(await world.state.grantSecrets(grant.id)).toEqual([])
+})
+
+test('a grant ends once: the second who ends it is told', async () => {
+  await using world = await ProcedureWorld.open()
+  const grant = await world.access.request(await world.proven('alice'), ask)
+  await endGrant(world.end, grant.id, 'revoked', 'adam', 'wrong host')
+  await expect(endGrant(world.end, grant.id, 'returned', 'alice', '')).rejects.toMatchObject({ code: 'conflict' })
+})
+
+test('at start live grants go on, others end, and a clock set back ends them all', async () => {
+  await using world = await ProcedureWorld.open()
+  const alice = await world.proven('alice')
+  const live = await world.access.request(alice, ask)
+  world.registry.endGrant(live.id, { reason: 'shutdown', code: null, message: 'restart' })
+  await resumeGrants(world.end, world.clock.now())
+  expect(world.registry.live(live.id)?.id).toBe(live.id)
+  world.registry.endGrant(live.id, { reason: 'shutdown', code: null, message: 'restart' })
+  world.clock.step(-60_000)
+  await resumeGrants(world.end, world.clock.now() + 60_000)
+  expect(world.registry.live(live.id)).toBeUndefined()
+  expect(await world.state.grant(live.id)).toMatchObject({ state: 'awaiting-review', end: { how: 'expired' } })
+})
