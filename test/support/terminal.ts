@@ -93,7 +93,7 @@ export class Terminal {
   }
 
   #wake(): void {
-    for (const wake of [...this.#waiting]) wake()
+    for (const wake of this.#waiting) wake()
   }
 }
 
