@@ -41,7 +41,7 @@ export class HeldBytes {
    */
   push(chunk: Buffer, settled: number, lastId: number, durable: Promise<void> | undefined): void {
     const chunks = this.#settle(chunk, settled)
-    if (chunks.length === 0) return
+    if (chunks.length === 0 && durable === undefined) return
     if (durable === undefined && this.#pieces.length === 0) return this.#forward(chunks, lastId)
     const bytes = chunks.reduce((sum, piece) => sum + piece.length, 0)
     const piece: Piece = { chunks, bytes, lastId, isDurable: durable === undefined }
