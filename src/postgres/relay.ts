@@ -58,6 +58,7 @@ export class Relay {
     this.#clientRest = options.clientRest
     this.#upstream = options.upstream
     this.#record = new StatementRecord({
+      clock: options.clock,
       recorder: options.admission.recorder,
       bulk: options.bulk,
       onFailure: (error) => this.#recorderFailed(error),
@@ -238,6 +239,8 @@ export class Relay {
       this.#upstream.socket.resume()
     }
     this.#tracker.close()
+    // Before the session's last lines, which follow at once.
+    this.#record.flush()
   }
 
   // A backend that runs a query does not notice that its client has gone.

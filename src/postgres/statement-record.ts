@@ -1,18 +1,29 @@
 // Turns what the tracker tells into lines of the recording (codes q p d h n, and b for COPY data kept whole), and says
 // when the lines of a piece of the client's stream are durable. The shapes of the lines' data are in line-data.ts.
 
+import type { Clock, Timer } from '../clock.ts'
 import type { ClientEvent, ServerEvent } from '../pgwire/statement-event.ts'
 import type { EventCode } from '../recording/event-line.ts'
 import { recorderHighWaterBytes } from '../session/recorder.ts'
 import type { Recorder } from '../session/recorder.ts'
 import { CopyRecord } from './copy-record.ts'
 import { clientLine, serverLine } from './line-data.ts'
+import type { LineData } from './line-data.ts'
 import { LongMessage } from './long-message.ts'
 
 /** Lines of one session that may wait for the disk at a time; a chunk of answers makes a few hundred at most as a rule. */
 const MAX_PENDING_LINES = 4096
 
+/**
+ * An answer's line waits this long for the next statement's: a client that asks one thing after the other then costs the
+ * disk one sync a statement instead of two. A watcher does not notice.
+ */
+const ANSWER_WAIT_MS = 2
+/** So many lines do not wait: a chunk full of answers is worth a sync of its own. */
+const MAX_WAITING_ANSWERS = 64
+
 export interface StatementRecordOptions {
+  readonly clock: Clock
   readonly recorder: Recorder
   /** COPY data: whole up to 10 MiB and then by hash, or by hash alone. */
   readonly bulk: 'full' | 'hash'
@@ -21,6 +32,7 @@ export interface StatementRecordOptions {
 }
 
 export class StatementRecord {
+  readonly #clock: Clock
   readonly #recorder: Recorder
   readonly #onFailure: (error: unknown) => void
   readonly #copy: CopyRecord
@@ -29,16 +41,20 @@ export class StatementRecord {
   #newest: Promise<void> | undefined
   #latest: Promise<void> | undefined
   #pendingLines = 0
+  #answers: LineData[] = []
+  #timer: Timer | undefined
   readonly #onDurable = () => {
     this.#pendingLines--
   }
 
   constructor(options: StatementRecordOptions) {
+    this.#clock = options.clock
     this.#recorder = options.recorder
     this.#onFailure = options.onFailure
     this.#copy = new CopyRecord({
       keepsBytes: options.bulk === 'full',
       bulk: (bytes) => {
+        this.flush()
         this.#newest = this.#keep(this.#recorder.bulk('i', bytes))
       },
       fact: (data) => this.#clientFact('h', data),
@@ -54,13 +70,26 @@ export class StatementRecord {
     this.#clientFact(code, data)
   }
 
+  /** Waits a moment for the next statement, so that one sync serves both; it is handed over before that in any case. */
   server(event: ServerEvent): void {
-    const { code, data } = serverLine(event)
-    void this.#keep(this.#recorder.fact(code, data))
+    this.#answers.push(serverLine(event))
+    if (this.#answers.length >= MAX_WAITING_ANSWERS) this.flush()
+    else this.#timer ??= this.#clock.after(ANSWER_WAIT_MS, () => this.flush())
+  }
+
+  /** Hands over the answers that wait. */
+  flush(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    if (this.#answers.length === 0) return
+    const answers = this.#answers
+    this.#answers = []
+    for (const { code, data } of answers) void this.#keep(this.#recorder.fact(code, data))
   }
 
   /** The client asked to cancel what runs. */
   cancel(): Promise<void> {
+    this.flush()
     return this.#keep(this.#recorder.fact('q', { kind: 'cancel' }))
   }
 
@@ -71,6 +100,7 @@ export class StatementRecord {
 
   /** Resolves when the newest line of either side is durable; rejects as `onFailure` was told. */
   get latest(): Promise<void> {
+    this.flush()
     return this.#latest ?? Promise.resolve()
   }
 
@@ -89,6 +119,7 @@ export class StatementRecord {
   }
 
   #clientFact(code: EventCode, data: unknown): void {
+    this.flush()
     this.#newest = this.#keep(this.#recorder.fact(code, data))
   }
 

@@ -120,8 +120,7 @@ test.runIf(isHere)('a disk that fails while statements wait: none of them arrive
 test.runIf(isHere)('answers are not held, and their record is durable before the next statement goes on', async () => {
   const client = await driver(world)
   await client.query('insert into seen values (1)')
-  const codes = world.journal.entries.flatMap(({ body }) => (body.kind === 'fact' ? [body.code] : []))
-  expect(codes).toEqual(['q', 'd'])
+  await expect.poll(() => world.journal.facts().map(({ code }) => code)).toEqual(['q', 'd'])
   world.journal.hold()
   const second = client.query('insert into seen values (2)')
   await recorded('q', 2)
