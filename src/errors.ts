@@ -20,7 +20,6 @@ export const errorCodes = {
   statement_refused: { exit: 77, sqlstate: '42501' },
   conflict: { exit: 75, sqlstate: '40001' },
   sign_in_required: { exit: 77, sqlstate: '28000' },
-  recording_unproven: { exit: 77, sqlstate: '58030' },
   not_found: { exit: 64, sqlstate: '42704' },
   config_invalid: { exit: 64, sqlstate: 'F0000' },
   state_locked: { exit: 75, sqlstate: '57P03' },

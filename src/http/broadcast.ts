@@ -101,7 +101,7 @@ class Broadcast {
     } catch (error) {
       const { code, title } = problemOf(error)
       httpLog.warn('http.watch-failed', { session: this.#session.id, error })
-      for (const { out } of this.#watchers) out.close(code === 'recording_unproven' ? closeCodes.unproven : 1011, title)
+      for (const { out } of this.#watchers) out.close(code === 'recording_altered' ? closeCodes.unproven : 1011, title)
     } finally {
       this.#finish()
       this.#screen.dispose()

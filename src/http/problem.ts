@@ -28,7 +28,7 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   conflict: 409,
   grant_expired: 409,
   killed: 409,
-  recording_unproven: 409,
+  recording_altered: 409,
   approval_pending: 409,
   locked_out: 429,
   internal: 500,
@@ -47,7 +47,7 @@ export class UnprovenRecording extends HalliganError {
   readonly finding: string
 
   constructor(finding: string, message: string) {
-    super('recording_unproven', message, {
+    super('recording_altered', message, {
       hint: 'nothing of it is shown; run halligan verify on the file and tell your security channel',
     })
     this.finding = finding

@@ -8,7 +8,7 @@ import { UnprovenRecording } from './problem.ts'
 
 type ShownRecording = Exclude<OpenedRecording, { kind: 'finding' }>
 
-/** Throws `recording_unproven` with the finding. */
+/** Throws `recording_altered` with the finding. */
 export async function openRecording(
   ports: Pick<HttpPorts, 'recordings'>,
   session: SessionRecord,
@@ -18,7 +18,7 @@ export async function openRecording(
   return opened
 }
 
-/** The lines of a session as it stands now. Throws `not_found`, `recording_unproven`. */
+/** The lines of a session as it stands now. Throws `not_found`, `recording_altered`. */
 export async function openLines(
   ports: Pick<HttpPorts, 'recordings' | 'state'>,
   id: string,
@@ -29,7 +29,7 @@ export async function openLines(
   return (fromSeq) => opened.lines(fromSeq)
 }
 
-/** The sealed file for download. Throws `conflict` while there is none, `recording_unproven`. */
+/** The sealed file for download. Throws `conflict` while there is none, `recording_altered`. */
 export async function openFile(
   ports: Pick<HttpPorts, 'recordings'>,
   session: SessionRecord,

@@ -47,7 +47,7 @@ async function events(house: House, call: Call, caller: Caller): Promise<Serve> 
     } catch (error) {
       const { code, title } = problemOf(error)
       httpLog.warn('http.tail-failed', { session: session.id, error })
-      out.close(code === 'recording_unproven' ? closeCodes.unproven : 1011, title)
+      out.close(code === 'recording_altered' ? closeCodes.unproven : 1011, title)
     }
   }
 }

@@ -18,7 +18,7 @@ export type TailPorts = Pick<HttpPorts, 'state' | 'live' | 'feed' | 'recordings'
 
 /**
  * Follows `session` until it has ended and its last line was given, or `signal` aborts. Throws `not_found`,
- * `recording_unproven`, `store_failed`.
+ * `recording_altered`, `store_failed`.
  */
 export async function* tail(ports: TailPorts, session: string, signal: AbortSignal): AsyncGenerator<TailItem> {
   const inbox = new Inbox(ports, session, signal)

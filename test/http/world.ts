@@ -86,7 +86,9 @@ export async function startWorld(
       code: 'n',
       data: { kind: 'end', reason: full.reason, message: full.message },
     })
-    const write = { kind: 'session-ended', id: session, endedAt: clock.now(), end: full } as const
+    const openedAt = (await memory.session(session))?.openedAt ?? clock.now()
+    const endedAt = openedAt + Math.round((lines.get(session)?.atUs ?? 0) / 1000)
+    const write = { kind: 'session-ended', id: session, endedAt, end: full } as const
     await state.commit({ at: clock.now(), writes: [write], leaves: [] })
   }
 

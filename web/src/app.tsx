@@ -1,0 +1,84 @@
+// Who is here decides what is shown: nobody, someone with a link in hand, or a person with a session.
+
+import { createSignal, Match, onCleanup, onMount, Show, Switch, type JSX } from 'solid-js'
+import type { Me } from '../../src/http/api.ts'
+import { get, Problem, whenSignedOut } from './api.ts'
+import { followFeed } from './feed.ts'
+import { GrantsPage } from './grants.tsx'
+import { Failure, Loading, NothingHere } from './notes.tsx'
+import { path } from './router.tsx'
+import { learnTime } from './server-time.ts'
+import { SessionPage } from './session.tsx'
+import { SessionsPage } from './sessions.tsx'
+import { Shell } from './shell.tsx'
+import { SignIn } from './sign-in.tsx'
+
+// The token leaves the address bar and the history at once; it is kept only here.
+const onceToken = /^#once=([\w-]{22})$/.exec(location.hash)?.[1]
+if (location.hash.startsWith('#once=')) history.replaceState(null, '', location.pathname)
+
+export function App(): JSX.Element {
+  const [link, setLink] = createSignal(onceToken)
+  const [me, setMe] = createSignal<Me>()
+  const [problem, setProblem] = createSignal<unknown>()
+  const [isLoading, setLoading] = createSignal(true)
+
+  const load = async () => {
+    try {
+      const answer = await get<Me>('/api/me')
+      learnTime(answer.now)
+      setMe(answer)
+      setProblem(undefined)
+    } catch (error) {
+      setMe(undefined)
+      setProblem(error instanceof Problem && error.status === 401 ? undefined : error)
+    }
+    setLoading(false)
+  }
+  whenSignedOut(() => setMe(undefined))
+  onMount(() => void load())
+
+  const signedIn = () => {
+    setLink(undefined)
+    void load()
+  }
+
+  return (
+    <Switch fallback={<SignIn onSignedIn={signedIn} />}>
+      <Match when={link()}>
+        {(token) => <SignIn token={token()} onSignedIn={signedIn} onDismiss={() => setLink(undefined)} />}
+      </Match>
+      <Match when={isLoading()}>
+        <Loading what="Halligan" />
+      </Match>
+      <Match when={problem()}>
+        <Failure error={problem()} onRetry={() => void load()} />
+      </Match>
+      <Match when={me()}>{(who) => <SignedIn me={who()} onSignedOut={() => setMe(undefined)} />}</Match>
+    </Switch>
+  )
+}
+
+function SignedIn(props: { readonly me: Me; readonly onSignedOut: () => void }): JSX.Element {
+  onCleanup(followFeed())
+  const session = () => /^\/sessions\/(s[a-z2-7]{12})$/.exec(path())?.[1]
+  return (
+    <Shell me={props.me} onSignedOut={props.onSignedOut}>
+      <Switch fallback={<NothingHere />}>
+        <Match when={path() === '/' || path() === '/sessions'}>
+          <SessionsPage me={props.me} />
+        </Match>
+        <Match when={path() === '/grants'}>
+          <GrantsPage me={props.me} />
+        </Match>
+        <Match when={session()}>
+          {(id) => (
+            <Show when={id()} keyed>
+              {(each) => <SessionPage id={each} />}
+            </Show>
+          )}
+        </Match>
+      </Switch>
+    </Shell>
+  )
+}

@@ -1,0 +1,121 @@
+// Taking access away: a reason always, a code when none was given here lately. The words say what will happen.
+
+import { createSignal, onMount, Show, type JSX } from 'solid-js'
+import type { Me, StepUp } from '../../src/http/api.ts'
+import { get, post, Problem } from './api.ts'
+import { sentence } from './notes.tsx'
+
+export function TakeAwayDialog(props: {
+  readonly title: string
+  readonly path: string
+  readonly action: string
+  readonly onDone: () => void
+  readonly onClose: () => void
+  readonly children: JSX.Element
+}): JSX.Element {
+  const [needsCode, setNeedsCode] = createSignal<boolean>()
+  const [reason, setReason] = createSignal('')
+  const [code, setCode] = createSignal('')
+  const [problem, setProblem] = createSignal<Problem>()
+  const [isBusy, setBusy] = createSignal(false)
+  let dialog: HTMLDialogElement | undefined
+  let reasonField: HTMLInputElement | undefined
+  let codeField: HTMLInputElement | undefined
+
+  onMount(() => {
+    dialog?.showModal()
+    reasonField?.focus()
+    // Without an answer a code is asked for: the server decides anyway.
+    get<Me>('/api/me').then(
+      (me) => setNeedsCode(me.stepUp.rememberedForMs === 0),
+      () => setNeedsCode(true),
+    )
+  })
+
+  const act = async (event: SubmitEvent) => {
+    event.preventDefault()
+    setBusy(true)
+    setProblem(undefined)
+    try {
+      if (needsCode() === true) {
+        await post<StepUp>('/api/step-up', { code: code() })
+        setNeedsCode(false)
+      }
+      await post(props.path, { reason: reason() })
+      props.onDone()
+    } catch (error) {
+      const refused = error instanceof Problem ? error : new Problem(0, {})
+      setProblem(refused)
+      if (refused.code === 'mfa_required') setNeedsCode(true)
+      if (['mfa_required', 'code_wrong', 'code_replayed'].includes(refused.code)) {
+        setCode('')
+        codeField?.focus()
+      }
+    } finally {
+      setBusy(false)
+    }
+  }
+
+  return (
+    <dialog
+      ref={(element) => (dialog = element)}
+      class="dialog"
+      onClose={() => props.onClose()}
+      aria-labelledby="take-away-title"
+    >
+      <form onSubmit={(event) => void act(event)}>
+        <h2 id="take-away-title">{props.title}</h2>
+        {props.children}
+        <label class="field">
+          <span>Reason</span>
+          <input
+            ref={(element) => (reasonField = element)}
+            name="reason"
+            type="text"
+            required
+            minlength="3"
+            maxlength="500"
+            autocomplete="off"
+            placeholder="goes to them, into the record and the ledger"
+            value={reason()}
+            onInput={(event) => setReason(event.currentTarget.value)}
+          />
+        </label>
+        <Show when={needsCode() === true}>
+          <label class="field">
+            <span>Code from your authenticator</span>
+            <input
+              ref={(element) => (codeField = element)}
+              class="code-input"
+              name="code"
+              type="text"
+              inputmode="numeric"
+              autocomplete="one-time-code"
+              required
+              maxlength="64"
+              placeholder="000000"
+              value={code()}
+              onInput={(event) => setCode(event.currentTarget.value)}
+            />
+          </label>
+        </Show>
+        <Show when={problem()}>
+          {(refused) => (
+            <p class="field-problem" role="alert">
+              {sentence(refused().message)}
+              <Show when={refused().hint}>{(hint) => <small>{sentence(hint())}</small>}</Show>
+            </p>
+          )}
+        </Show>
+        <div class="actions">
+          <button class="button button-danger" type="submit" disabled={isBusy() || needsCode() === undefined}>
+            {isBusy() ? 'One moment…' : props.action}
+          </button>
+          <button class="button" type="button" onClick={() => dialog?.close()}>
+            Cancel
+          </button>
+        </div>
+      </form>
+    </dialog>
+  )
+}
