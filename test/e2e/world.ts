@@ -101,6 +101,32 @@ export class World {
     }
   }
 
+  /** A code of the user's, given once: for some minutes nothing asks them for another. */
+  async signIn(user: string): Promise<void> {
+    const ran = await this.exec([user, 'web'], `${await this.code(user)}\n`)
+    if (ran.status !== 0) throw new Error(`${user} could not sign in: ${ran.stderr}`)
+  }
+
+  /** A grant of alice's, asked for by command once she has signed in. Gives its id. */
+  async grant(target: 'web-1' | 'orders', lasts: string): Promise<string> {
+    const ask = ['alice', 'request', target, '--for', lasts, '--trigger', 'customer-impact', '--json']
+    const ran = await this.exec([...ask, '--reason', '"checkout is down"'])
+    if (ran.status !== 0) throw new Error(`no grant on ${target}: ${ran.stderr}`)
+    return (JSON.parse(ran.stdout.toString()) as { readonly id: string }).id
+  }
+
+  /** A connection string to `orders` under alice's live grant. */
+  async dsn(...options: string[]): Promise<string> {
+    const ran = await this.exec(['orders', ['dsn', ...options].join(' ')])
+    if (ran.status !== 0) throw new Error(`no dsn: ${ran.stderr}`)
+    return ran.stdout.toString().trim()
+  }
+
+  /** Real psql, without a terminal and without anybody's settings. */
+  async psql(dsn: string, ...args: string[]): Promise<Ran> {
+    return run('/usr/bin/psql', ['-X', dsn, ...args])
+  }
+
   /** `halligan ARGS` as the local operator runs it. */
   async local(...args: string[]): Promise<Ran> {
     return run(process.execPath, [main, ...args])
