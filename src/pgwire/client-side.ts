@@ -45,6 +45,7 @@ export class ClientSide implements FrameSink {
   /** What COPY data sent now is for. */
   #copyOwner: Pending | undefined
   #partId = 0
+  #hasSaidFarewell = false
 
   constructor(options: ClientSideOptions) {
     this.#queue = options.queue
@@ -56,6 +57,11 @@ export class ClientSide implements FrameSink {
   /** Id of the newest event. */
   get lastId(): number {
     return this.#lastId
+  }
+
+  /** The client has sent Terminate: the server's close is its wish. */
+  get hasSaidFarewell(): boolean {
+    return this.#hasSaidFarewell
   }
 
   /** The end of a chunk: nothing may wait for the next one to be recorded. */
@@ -88,7 +94,9 @@ export class ClientSide implements FrameSink {
       case frontendType.CopyFail:
         return this.#copyFail(fields)
       default:
-        return fields.finish('Terminate')
+        fields.finish('Terminate')
+        this.#hasSaidFarewell = true
+        return undefined
     }
   }
 

@@ -58,6 +58,11 @@ export class StatementTracker {
     return this.#clientScanner.settled
   }
 
+  /** The client has sent Terminate: that the server closes is its wish. */
+  get clientHasSaidFarewell(): boolean {
+    return this.#client.hasSaidFarewell
+  }
+
   /** Id of the newest client event: what `forwarded` takes when the bytes behind it have gone on. */
   get lastId(): number {
     return this.#client.lastId

@@ -188,9 +188,10 @@ export class Relay {
   #upstreamClosed(): void {
     if (this.#end !== undefined) return this.#close()
     const { target } = this.#admission
-    if (this.#isClientGone || this.#serverSaidFarewell) {
+    const hasClientLeft = this.#isClientGone || this.#tracker.clientHasSaidFarewell
+    if (hasClientLeft || this.#serverSaidFarewell) {
       this.#finish(
-        this.#isClientGone
+        hasClientLeft
           ? { reason: 'client-closed', code: null, message: 'the client closed the connection' }
           : { reason: 'upstream-closed', code: null, message: `${target.name} ended the connection` },
       )

@@ -245,3 +245,10 @@ for (const { name, run } of outOfPlace)
   test(`${name}: violation`, () => {
     expect(() => run(new Watched())).toThrow(ProtocolViolation)
   })
+
+test('Terminate is known as the client’s wish to end', () => {
+  const session = new Watched().c(query('select 1'))
+  expect(session.tracker.clientHasSaidFarewell).toBe(false)
+  session.c(front.terminate())
+  expect(session.tracker.clientHasSaidFarewell).toBe(true)
+})
