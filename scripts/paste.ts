@@ -85,26 +85,26 @@ async function paste(demo: Terminal): Promise<void> {
   }
   const codes = codesOf(contract, 'alice')
   if (has('ssh'))
-    await part(`line 1, to the prompt of web-1 and back: ${line(1)}`, async () => {
-      const shell = onTerminal(['sh'], home)
-      shell.type(`${line(1)}\r`)
-      await answerUntil(shell, /web-1:~\S* ?\$ /, codes)
-      shell.type('echo "the answer is $((40 + 2))"\r')
-      await shell.expect('the answer is 42')
-      shell.type('exit\r')
-      await shell.expect(/closed/)
-      await leave(shell)
-    })
+    await part(`line 1, to the prompt of web-1 and back: ${line(1)}`, () =>
+      inShell(async (shell) => {
+        shell.type(`${line(1)}\r`)
+        await answerUntil(shell, /web-1:~\S* ?\$ /, codes)
+        shell.type('echo "the answer is $((40 + 2))"\r')
+        await shell.expect('the answer is 42')
+        shell.type('exit\r')
+        await shell.expect(/closed/)
+      }),
+    )
   if (has('ssh', 'psql'))
-    await part(`line 2, to rows of the shop: ${line(2)}`, async () => {
-      const shell = onTerminal(['sh'], home)
-      shell.type(`${line(2)}\r`)
-      await answerUntil(shell, /\w+=> /, codes)
-      shell.type("SELECT 'customers: ' || count(*) FROM customers;\r")
-      await shell.expect('customers: 200')
-      shell.type('\\q\r')
-      await leave(shell)
-    })
+    await part(`line 2, to rows of the shop: ${line(2)}`, () =>
+      inShell(async (shell) => {
+        shell.type(`${line(2)}\r`)
+        await answerUntil(shell, /\w+=> /, codes)
+        shell.type("SELECT 'customers: ' || count(*) FROM customers;\r")
+        await shell.expect('customers: 200')
+        shell.type('\\q\r')
+      }),
+    )
   await part('line 3, the page', async () => {
     const response = await fetch(line(3))
     const text = await response.text()
@@ -143,9 +143,18 @@ async function answerUntil(shell: Terminal, goal: RegExp, nextCode: () => Promis
   throw new Error(`asked ten times: ${shell.screen}`)
 }
 
-async function leave(shell: Terminal): Promise<void> {
-  shell.type('exit\r')
-  await within(shell.exited, END_LIMIT_MS, () => `the shell stays: ${shell.screen.slice(-500)}`)
+/** Works in a shell of the user's and leaves it; it ends in any case. */
+async function inShell(work: (shell: Terminal) => Promise<void>): Promise<void> {
+  const shell = onTerminal(['sh'], home)
+  try {
+    await work(shell)
+    // What is typed before the shell reads again would go to the program that is ending.
+    await shell.expect(/[$#] $/, PROMPT_LIMIT_MS)
+    shell.type('exit\r')
+    await within(shell.exited, END_LIMIT_MS, () => `the shell stays: ${shell.screen.slice(-500)}`)
+  } finally {
+    shell.close()
+  }
 }
 
 async function interrupted(demo: Terminal): Promise<void> {
@@ -183,7 +192,7 @@ function leftovers(): void {
 }
 
 function temporaryFolders(): string[] {
-  return readdirSync(tmpdir()).filter((name) => name.startsWith('halligan-'))
+  return readdirSync(tmpdir()).filter((name) => name.startsWith('halligan-demo-'))
 }
 
 /** Command lines of processes that carry this run's HOME in their environment, or work in its folders. */
