@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import type { Grant } from '../access/grant.ts'
 import type { AuditEvent } from '../audit.ts'
 import type { Clock } from '../clock.ts'
-import { assert, HalliganError } from '../errors.ts'
+import { assert, errorCodes, HalliganError } from '../errors.ts'
 import type { Identity } from '../identity/user.ts'
 import { sessionLog } from '../log.ts'
 import type { Target } from '../target.ts'
@@ -54,6 +54,8 @@ export class Admission {
   readonly #ports: AdmissionPorts
   readonly #notices: ((text: string) => void)[] = []
   readonly #resolveEnded: (end: SessionEnd) => void
+  /** How much of the opening was written, once that is known: an end is written behind it, never beside it. */
+  readonly #opening = Promise.withResolvers<'nothing' | 'row' | 'header'>()
   #recorder: Recorder | undefined
   #state: SessionState = 'opening'
 
@@ -101,10 +103,16 @@ export class Admission {
     for (const listener of this.#notices) listener(text)
   }
 
-  /** Takes the recorder once its header line is durable. */
+  /** Takes the recorder once its header line is durable; also when the session has ended meanwhile, to say so in it. */
   opened(recorder: Recorder): void {
     this.#recorder = recorder
-    this.#state = advance(this.#state, 'opened')
+    if (this.#state === 'opening') this.#state = advance(this.#state, 'opened')
+    this.#opening.resolve('header')
+  }
+
+  /** Nothing more will be written of the opening; harmless once it is open. */
+  notOpened(written: 'nothing' | 'row'): void {
+    this.#opening.resolve(written)
   }
 
   /** Ends the session (exit, close, violation, expiry, kill). Idempotent: the first reason stays. */
@@ -119,17 +127,18 @@ export class Admission {
   /** To let in, write first; to end, act first: by now sockets are closed. */
   async #record(end: SessionEnd): Promise<void> {
     const at = this.#ports.clock.now()
+    const written = await this.#opening.promise
     let recorded = end
     try {
       await this.#recorder?.fact('n', { kind: 'end', reason: end.reason, message: end.message })
-      await this.#recorder?.fact('x', String(end.exitStatus ?? (end.code === null ? 0 : end.code)))
+      await this.#recorder?.fact('x', String(end.exitStatus ?? (end.code === null ? 0 : errorCodes[end.code].exit)))
     } catch (error) {
       sessionLog.error('session.last-line-lost', { session: this.session.id, error })
       if (recorded.reason !== 'recorder-failed')
         recorded = { ...end, message: `${end.message} (its last lines were not recorded)` }
     }
     this.#state = advance(this.#state, 'recorded')
-    await this.#ports.onEnded(this.session, recorded, at)
+    if (written !== 'nothing') await this.#ports.onEnded(this.session, recorded, at)
     this.#resolveEnded(recorded)
   }
 }
@@ -177,13 +186,16 @@ export async function admit(ports: AdmissionPorts, request: AdmissionRequest): P
     ports,
   })
   ports.registry.hold({ session, end: (end) => admission.end(end), notice: (text) => admission.notice(text) })
+  let written: 'nothing' | 'row' = 'nothing'
   try {
     await ports.checkSpace()
+    throwIfEnded(admission)
     await ports.state.commit({
       at: session.openedAt,
       writes: [{ kind: 'session-open', session: openRow(session) }],
       leaves: [openedLeaf(session)],
     })
+    written = 'row'
     const recorder = await ports.openRecorder(session, headerOf(session, grant, request.what), (error) => {
       ports.onRecorderFailure(session, error)
       admission.end({
@@ -192,11 +204,13 @@ export async function admit(ports: AdmissionPorts, request: AdmissionRequest): P
         message: 'halligan cannot record this session any more',
       })
     })
-    throwIfEnded(admission)
     admission.opened(recorder)
+    throwIfEnded(admission)
     return admission
   } catch (error) {
+    admission.notOpened(written)
     admission.end({ reason: 'recorder-failed', code: 'recorder_failed', message: 'the session could not be opened' })
+    await admission.ended
     throw error
   }
 }
