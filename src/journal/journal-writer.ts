@@ -3,6 +3,7 @@
 // pages that a second one would call durable, so nothing is tried again.
 
 import type { KeyObject } from 'node:crypto'
+import { errorCodes } from '../errors.ts'
 import { encodeEpoch, longestEpochLine, signEpoch } from '../ledger/epoch.ts'
 import { encodeLine } from '../recording/event-line.ts'
 import {
@@ -162,7 +163,7 @@ export class JournalWriter {
     for (const [session, { seq, times }] of this.#open) {
       const words = [
         encodeLine(0, { kind: 'fact', code: 'n', data: { kind: 'end', reason: 'recorder-failed', message: reason } }),
-        encodeLine(0, { kind: 'fact', code: 'x', data: 'recorder_failed' }),
+        encodeLine(0, { kind: 'fact', code: 'x', data: String(errorCodes.recorder_failed.exit) }),
       ]
       free -= words.reduce((sum, line) => sum + frameOverheadBytes + line.length, 0)
       if (free < 0) break

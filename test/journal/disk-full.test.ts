@@ -124,7 +124,7 @@ test('a failing disk is heard of without an append, ballast is given back, and t
   expect((await linesOf(journal, 'srunning')).map(({ line }) => line)).toEqual([
     '[0.000001,"o","x"]',
     '[0,"n",{"kind":"end","reason":"recorder-failed","message":"the recorder failed: ENOSPC"}]',
-    '[0,"x","recorder_failed"]',
+    '[0,"x","75"]',
   ])
   expect((await linesOf(journal, 'sended')).length).toBe(2)
   await journal.close()
