@@ -2,7 +2,7 @@
 // until somebody says they are done with: what waits for the disk or for the other side holds the sender back, and
 // nothing is ever buffered beyond what was granted.
 import { ProtocolViolation } from '../errors.ts'
-import { SshReader, string, uint32 } from '../sshwire/reader.ts'
+import { string, uint32 } from '../sshwire/reader.ts'
 import type { Transport } from './transport.ts'
 
 /** What one channel may have in flight towards us: enough for a fast link, little enough for many channels. */
@@ -207,12 +207,4 @@ export class Channel {
     this.#queue.push({ kind: 'message', payload })
     this.#connection.flush(this)
   }
-}
-
-/** Reads the string a request consists of (exec, subsystem, signal). Throws ProtocolViolation. */
-export function soleString(request: ChannelRequest): Buffer {
-  const reader = new SshReader(request.payload)
-  const text = reader.string()
-  reader.end(request.type)
-  return text
 }

@@ -9,18 +9,16 @@ import type { AccessContract } from '../procedure/contract.ts'
 import type { Admit } from '../session/admission.ts'
 import type { SessionSubject } from '../session/session.ts'
 import type { Dial, Program, ProgramTerminal, WindowSize } from '../session/upstream.ts'
-import { SshReader, uint32 } from '../sshwire/reader.ts'
+import { uint32 } from '../sshwire/reader.ts'
 import type { Target } from '../target.ts'
 import { type ApprovalPorts, awaitApproval } from './approval-wait.ts'
 import { errorLines, terminalText } from './banner.ts'
-import { type Channel, type ChannelRequest, soleString } from './channel.ts'
+import type { Channel, ChannelRequest } from './channel.ts'
+import { readBreak, readSignal, readTerminal, readWindow, RequestedEnvironment, soleString } from './channel-request.ts'
 import { runOnChannel } from './command-channel.ts'
 import { Relay } from './relay.ts'
 import type { Entry } from './userauth.ts'
 
-/** OpenSSH's clients send a handful; more is not a person's environment. */
-const MAX_ENVIRONMENT = 64
-const MAX_ENVIRONMENT_BYTES = 32 << 10
 /** Commands that a login naming a PostgreSQL target may run there. */
 const POSTGRES_COMMANDS = ['dsn', 'env']
 
@@ -45,8 +43,7 @@ class SessionChannel {
   readonly #ports: SessionPorts
   readonly #entry: Entry
   readonly #channel: Channel
-  readonly #environment: [string, Buffer][] = []
-  #environmentBytes = 0
+  readonly #environment = new RequestedEnvironment()
   #terminal: ProgramTerminal | undefined
   #isStarted = false
   /** What came before there was a relay or a command to take it; bounded by the channel's window. */
@@ -84,14 +81,13 @@ class SessionChannel {
   }
 
   #take(request: ChannelRequest): boolean {
-    const reader = new SshReader(request.payload)
     switch (request.type) {
       case 'pty-req':
         if (this.#isStarted) return false
-        this.#terminal = readTerminal(reader)
+        this.#terminal = readTerminal(request)
         return true
       case 'env':
-        return !this.#isStarted && this.#takeEnvironment(reader)
+        return !this.#isStarted && this.#environment.take(request)
       case 'shell':
         return this.#start({ kind: 'shell' })
       case 'exec':
@@ -99,26 +95,17 @@ class SessionChannel {
       case 'subsystem':
         return this.#start({ kind: 'subsystem', name: soleString(request).toString('latin1') })
       case 'window-change':
-        return this.#resize(readWindow(reader))
+        return this.#resize(readWindow(request))
       case 'signal':
-        return this.#toRelay((sink) => sink.signal(reader.name()))
+        return this.#toRelay((sink) => sink.signal(readSignal(request)))
       case 'break':
-        return this.#toRelay((sink) => sink.break(reader.uint32()))
+        return this.#toRelay((sink) => sink.break(readBreak(request)))
       case 'eow@openssh.com':
         return this.#toRelay((sink) => sink.refuseOutput())
       default:
         // Agent and X11 forwarding, and whatever comes after them: nothing may bring the client's machine to the target.
         return false
     }
-  }
-
-  #takeEnvironment(reader: SshReader): boolean {
-    const [name, value] = [reader.string().toString('latin1'), Buffer.from(reader.string())]
-    this.#environmentBytes += name.length + value.length
-    const fits = this.#environment.length < MAX_ENVIRONMENT && this.#environmentBytes <= MAX_ENVIRONMENT_BYTES
-    if (!fits || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || value.includes(0)) return false
-    this.#environment.push([name, value])
-    return true
   }
 
   #resize(size: WindowSize): boolean {
@@ -136,7 +123,7 @@ class SessionChannel {
   #start(start: Program['start']): boolean {
     if (this.#isStarted) return false
     this.#isStarted = true
-    const program: Program = { start, terminal: this.#terminal, environment: this.#environment }
+    const program: Program = { start, terminal: this.#terminal, environment: this.#environment.variables }
     this.#run(program).catch((error: unknown) => this.#fail(error))
     return true
   }
@@ -253,16 +240,6 @@ export interface Sink {
   signal(name: string): void
   break(lengthMs: number): void
   refuseOutput(): void
-}
-
-function readTerminal(reader: SshReader): ProgramTerminal {
-  const type = reader.string(256).toString('latin1')
-  const size = readWindow(reader)
-  return { type: /^[\x21-\x7e]*$/.test(type) ? type : 'dumb', ...size, modes: Buffer.from(reader.string(4096)) }
-}
-
-function readWindow(reader: SshReader): WindowSize {
-  return { cols: reader.uint32(), rows: reader.uint32(), widthPx: reader.uint32(), heightPx: reader.uint32() }
 }
 
 function subjectOf({ start, terminal }: Program): SessionSubject {

@@ -1,8 +1,8 @@
 // One direction of a relay: what comes in is recorded, and goes on in the same order once it is durable. While the disk
 // works, what arrives is gathered into one line, so that a slow disk makes longer lines instead of a longer queue.
 
-/** Lines on their way to the disk at a time: one being written, one waiting, and some for when a sync is slow. */
-const MAX_IN_FLIGHT = 4
+/** Lines on their way to the disk at a time: half a window, in reads of a socket (64 KiB each). */
+const MAX_IN_FLIGHT = 16
 
 export type Stream = 'i' | 'o' | 'e'
 
@@ -35,6 +35,7 @@ export class Tap {
   /** In order; only durable ones at the front go on. */
   #lines: Line[] = []
   #inFlight = 0
+  #isScheduled = false
   #isStopped = false
 
   constructor(ends: TapEnds) {
@@ -67,7 +68,13 @@ export class Tap {
       return
     }
     this.#arrived.push(entry)
-    this.#record()
+    if (this.#isScheduled) return
+    // What one read of the socket brought is one line.
+    this.#isScheduled = true
+    queueMicrotask(() => {
+      this.#isScheduled = false
+      this.#record()
+    })
   }
 
   #record(): void {

@@ -7,6 +7,7 @@ import type { Client, Connection } from 'ssh2'
 import type { Clock, Timer } from '../clock.ts'
 import { ProtocolViolation } from '../errors.ts'
 import { SshReader, string, uint32 } from '../sshwire/reader.ts'
+import { quickenCipher } from './packet-cipher.ts'
 import { gcm, kex, macs, signatureAlgorithms } from './algorithms.ts'
 
 /** Unsent bytes in one socket above which no channel data is added: the peer reads slower than we write. */
@@ -66,6 +67,7 @@ interface Protocol {
   readonly _kex: { sessionID: Buffer; remoteExtInfoEnabled: boolean }
   readonly _remoteIdentRaw: Buffer | undefined
   readonly _server: boolean
+  readonly _cipher: object
   _offer: { lists: { serverHostKey: { array: string[] } } }
   _onWrite: (bytes: Buffer) => void
   _onHandshakeComplete: (negotiated: unknown) => void
@@ -275,6 +277,7 @@ export class Transport {
       this.#isRekeyDue = false
       this.#bytesAtRekey = this.#bytesSent + this.#socket.bytesRead
       this.#timers.push(this.#clock.after(REKEY_MS, () => this.#rekey()))
+      quickenCipher(protocol._cipher)
       complete(negotiated)
       if (sendsExtensions)
         this.send(

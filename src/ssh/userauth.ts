@@ -4,7 +4,7 @@
 import type { AuthContext, KeyboardAuthContext } from 'ssh2'
 import type { Grant } from '../access/grant.ts'
 import type { Clock, Timer } from '../clock.ts'
-import { HalliganError, ProtocolViolation, safeError } from '../errors.ts'
+import { type HalliganError, ProtocolViolation } from '../errors.ts'
 import type { RefusalReason } from '../audit.ts'
 import type { AddressDelay } from '../identity/lockout.ts'
 import type { Directory, Identity, User } from '../identity/user.ts'
@@ -13,7 +13,8 @@ import type { AccessContract, GrantAsk, MfaContract, ReportRefusal } from '../pr
 import { type Login, parseLogin, type LoginNames } from '../sshwire/login.ts'
 import { fingerprint } from '../sshwire/public-key.ts'
 import { verifySignature } from '../sshwire/signature.ts'
-import { breakGlassPrompts, codePrompt, type Prompt, readAnswers } from './prompt.ts'
+import { type Ask, askCode, askStatement, requestGrant, type RoundOutcome } from './keyboard-interactive.ts'
+import type { Prompt } from './prompt.ts'
 import type { SignedRequest, Transport } from './transport.ts'
 
 /** Keys an agent may offer before we hang up: people carry many. */
@@ -22,10 +23,6 @@ const MAX_ATTEMPTS = 24
 const FIRST_SIGNATURE_MS = 20_000
 /** For one round of questions: find the phone, read the code, think of a reason. */
 const ROUND_MS = 120_000
-/** Codes asked for in one exchange. */
-const MAX_CODES = 3
-/** Times the break-glass questions are asked again when the answers do not do. */
-const MAX_STATEMENTS = 3
 
 export interface UserauthPorts {
   readonly clock: Clock
@@ -46,6 +43,8 @@ export interface Entry {
   /** Set when the login named a target and access was refused or failed: said on every channel. */
   readonly refusal: HalliganError | undefined
 }
+
+type TargetLogin = Extract<Login, { kind: 'target' }>
 
 /** The authentication of one connection, from its first request to the last. */
 export class Userauth {
@@ -104,8 +103,9 @@ export class Userauth {
     const login = parseLogin(context.username, this.#ports.names)
     if (login.kind === 'malformed') return this.#refuse(context, 'malformed')
     const user = this.#ownerOf(context.key.data, login)
-    const signed = this.#transport.signedRequest()
+    const signed = context.signature === undefined ? undefined : this.#transport.signedRequest()
     if (signed === undefined) {
+      if (context.signature !== undefined) return this.#reject(context)
       // RFC 4252 §7: a query proves nothing; nobody is bound or counted as a person here.
       if (user === undefined) return this.#reject(context)
       return context.accept()
@@ -139,7 +139,7 @@ export class Userauth {
     return this.#ports.access.preview(identity, askOf(login)).kind === 'incomplete'
   }
 
-  async #hasSecondFactor(identity: Identity, login: Extract<Login, { kind: 'target' }>): Promise<boolean> {
+  async #hasSecondFactor(identity: Identity, login: TargetLogin): Promise<boolean> {
     const { access, mfa } = this.#ports
     const rememberMs = access.rememberMs(identity, login.target, login.account)
     const grant = await this.#liveGrant(identity, login)
@@ -148,12 +148,12 @@ export class Userauth {
       : mfa.isRememberedFor(identity, grant, rememberMs)
   }
 
-  #liveGrant(identity: Identity, login: Extract<Login, { kind: 'target' }>): ReturnType<AccessContract['liveGrant']> {
+  #liveGrant(identity: Identity, login: TargetLogin): ReturnType<AccessContract['liveGrant']> {
     return this.#ports.access.liveGrant(identity, login.target, login.account)
   }
 
   /** A grant that is live, or on its way. */
-  async #hasGrant(identity: Identity, login: Extract<Login, { kind: 'target' }>): Promise<boolean> {
+  async #hasGrant(identity: Identity, login: TargetLogin): Promise<boolean> {
     if (await this.#liveGrant(identity, login)) return true
     return (await this.#ports.waitingGrant(identity, login.target, login.account)) !== undefined
   }
@@ -161,85 +161,34 @@ export class Userauth {
   async #questions(context: KeyboardAuthContext, proven: { identity: Identity; login: Entry['login'] }): Promise<void> {
     const { identity, login } = proven
     if (login.kind === 'user') return this.#accept(context, { identity, login, refusal: undefined })
+    if (++this.#attempts > MAX_ATTEMPTS) return this.#transport.end()
     this.#isAsking = true
     context.on('abort', () => {
       this.#isAsking = false
     })
-    const refusal = (await this.#hasSecondFactor(identity, login)) ? undefined : await this.#askCode(context, identity)
-    if (refusal === 'gone') return
-    if (refusal === 'failed') return this.#giveUp(context)
-    if (refusal !== undefined) return this.#accept(context, { identity, login, refusal })
-    const outcome = (await this.#hasGrant(identity, login))
-      ? undefined
-      : await this.#askStatement(context, identity, askOf(login))
-    if (outcome === 'gone') return
-    this.#accept(context, { identity, login, refusal: outcome })
-  }
-
-  /** Undefined: the second factor is given. `failed`: wrong codes. An error: why no code helps now. */
-  async #askCode(
-    context: KeyboardAuthContext,
-    identity: Identity,
-  ): Promise<HalliganError | 'gone' | 'failed' | undefined> {
-    let complaint: string | undefined
-    let last: HalliganError | undefined
-    for (let asked = 0; asked < MAX_CODES; asked++) {
-      const answers = await this.#ask(context, codePrompt(complaint))
-      if (answers === 'gone') return 'gone'
-      const outcome = await this.#ports.mfa.verify(identity, answers[0] ?? '')
-      if (outcome.kind === 'passed') return undefined
-      last = outcome.error
-      complaint = last.message
-      if (last.code !== 'code_wrong' && last.code !== 'code_replayed' && last.code !== 'mfa_required') return last
-      // Who cannot be asked answers twice with nothing: say why on the channel instead of asking for ever.
-      if (last.code === 'mfa_required' && asked > 0) return last
-    }
-    return last?.code === 'mfa_required' ? last : 'failed'
-  }
-
-  /** Asks what the decision misses and breaks the glass. Undefined: granted, or waiting for approval. */
-  async #askStatement(
-    context: KeyboardAuthContext,
-    identity: Identity,
-    first: GrantAsk,
-  ): Promise<HalliganError | 'gone' | undefined> {
-    let ask = first
-    for (let asked = 0; ; asked++) {
-      const decision = this.#ports.access.preview(identity, ask)
-      if (decision.kind !== 'incomplete') return this.#request(identity, ask)
-      if (asked === MAX_STATEMENTS)
-        return new HalliganError('usage', decision.message, { hint: requestHint(identity, first) })
-      const answers = await this.#ask(
-        context,
-        breakGlassPrompts(decision, first.target, asked === 0 ? undefined : decision.message),
-      )
-      if (answers === 'gone') return 'gone'
-      const next = readAnswers(decision, answers, ask)
-      if (next === undefined) {
-        return new HalliganError('no_grant', `the glass on ${first.target} was not broken: nothing was answered`, {
-          hint: requestHint(identity, first),
-        })
-      }
-      ask = next
+    const outcome = await this.#rounds(identity, login, (prompts) => this.#ask(context, prompts))
+    switch (outcome.kind) {
+      case 'gone':
+        return undefined
+      case 'failed':
+        return this.#giveUp(context)
+      case 'refused':
+        return this.#accept(context, { identity, login, refusal: outcome.error })
+      case 'done':
+        return this.#accept(context, { identity, login, refusal: undefined })
     }
   }
 
-  async #activate(identity: Identity, login: Entry['login']): Promise<HalliganError | undefined> {
-    if (login.kind === 'user' || (await this.#hasGrant(identity, login))) return undefined
-    return this.#request(identity, askOf(login))
-  }
-
-  async #request(identity: Identity, ask: GrantAsk): Promise<HalliganError | undefined> {
-    try {
-      await this.#ports.access.request(identity, ask)
-      return undefined
-    } catch (error) {
-      if (!(error instanceof HalliganError)) sshLog.error('ssh.request-failed', { user: identity.user.name, error })
-      return safeError(error)
+  async #rounds(identity: Identity, login: TargetLogin, ask: Ask): Promise<RoundOutcome> {
+    if (!(await this.#hasSecondFactor(identity, login))) {
+      const code = await askCode(this.#ports, identity, ask)
+      if (code.kind !== 'done') return code
     }
+    if (await this.#hasGrant(identity, login)) return { kind: 'done' }
+    return askStatement(this.#ports, identity, askOf(login), ask)
   }
 
-  /** One round. `gone`: the client began something else or went away. */
+  /** One round. */
   async #ask(context: KeyboardAuthContext, prompts: readonly Prompt[]): Promise<readonly string[] | 'gone'> {
     this.#deadline(ROUND_MS)
     const answers = await new Promise<readonly string[] | 'gone'>((resolve) => {
@@ -249,6 +198,13 @@ export class Userauth {
     })
     this.#timer?.cancel()
     return this.#transport.isClosed ? 'gone' : answers
+  }
+
+  /** Nothing is open to ask: a login that names the target breaks the glass as it is. */
+  async #activate(identity: Identity, login: Entry['login']): Promise<HalliganError | undefined> {
+    if (login.kind === 'user' || (await this.#hasGrant(identity, login))) return undefined
+    const outcome = await requestGrant(this.#ports.access, identity, askOf(login))
+    return outcome.kind === 'refused' ? outcome.error : undefined
   }
 
   #accept(context: AuthContext, entry: Entry): void {
@@ -301,10 +257,6 @@ function isProven(signed: SignedRequest, context: Extract<AuthContext, { method:
   return proof.kind === 'valid' && proof.authenticator?.userPresent !== false
 }
 
-function askOf(login: Extract<Login, { kind: 'target' }>): GrantAsk {
+function askOf(login: TargetLogin): GrantAsk {
   return { target: login.target, account: login.account }
-}
-
-function requestHint(identity: Identity, ask: GrantAsk): string {
-  return `connect from a terminal, or run: ssh ${identity.user.name}@BASTION request ${ask.target} --reason '...'`
 }

@@ -29,6 +29,8 @@ export async function openSsh(folder: string): Promise<OpenSsh> {
     PidFile: 'none',
     PrintMotd: 'no',
     AcceptEnv: 'LANG LC_* HALLIGAN_*',
+    // Not the start-up files of whoever runs the tests.
+    SetEnv: `HOME=${folder}`,
     Subsystem: 'sftp internal-sftp',
     LogLevel: 'ERROR',
   }

@@ -19,13 +19,19 @@ function bench(maxLineBytes = 100) {
     failed: (error) => failures.push(error),
   })
   const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
-  return { tap, writes, forwarded, failures, settle, credited: () => credited }
+  /** Each text is a read of its own. */
+  const arrive = async (texts: Iterable<string>) => {
+    for (const text of texts) {
+      tap.push('i', Buffer.from(text))
+      await settle()
+    }
+  }
+  return { tap, arrive, writes, forwarded, failures, settle, credited: () => credited }
 }
 
 test('nothing goes on before it is durable, and then in order', async () => {
-  const { tap, writes, forwarded, settle } = bench(1)
-  tap.push('i', Buffer.from('a'))
-  tap.push('i', Buffer.from('b'))
+  const { arrive, writes, forwarded, settle } = bench()
+  await arrive('ab')
   writes[1]?.durable()
   await settle()
   expect(forwarded).toEqual([])
@@ -34,18 +40,22 @@ test('nothing goes on before it is durable, and then in order', async () => {
   expect(forwarded.map(({ text }) => text)).toEqual(['a', 'b'])
 })
 
-test('while the disk works, what arrives becomes one line', async () => {
-  const { tap, writes, settle } = bench()
-  for (const text of 'abcdefgh') tap.push('o', Buffer.from(text))
-  expect(writes.map(({ bytes }) => bytes.toString())).toEqual(['a', 'b', 'c', 'd'])
+test('one read is one line, and what arrives while the disk works becomes one line', async () => {
+  const { tap, arrive, writes, settle } = bench()
+  tap.push('i', Buffer.from('one '))
+  tap.push('i', Buffer.from('read'))
+  await settle()
+  await arrive('0123456789abcdefghi')
+  expect(writes.map(({ bytes }) => bytes.toString())).toEqual(['one read', ...'0123456789abcde'.split('')])
   writes[0]?.durable()
   await settle()
-  expect(writes[4]?.bytes.toString()).toBe('efgh')
+  expect(writes[16]?.bytes.toString()).toBe('fghi')
 })
 
 test('the room of bytes is given back when they have left, not before', async () => {
   const { tap, writes, forwarded, credited, settle } = bench()
   tap.push('i', Buffer.alloc(10))
+  await settle()
   writes[0]?.durable()
   await settle()
   expect(credited()).toBe(0)
@@ -54,8 +64,8 @@ test('the room of bytes is given back when they have left, not before', async ()
 })
 
 test('a failure stops everything, is told once, and gives back what was waiting', async () => {
-  const { tap, writes, forwarded, failures, credited, settle } = bench(1)
-  for (const text of 'abcdef') tap.push('i', Buffer.from(text))
+  const { tap, arrive, writes, forwarded, failures, credited, settle } = bench()
+  await arrive('abcdef')
   const full = new Error('ENOSPC')
   writes[0]?.fail(full)
   for (const write of writes.slice(1)) write.durable()
@@ -72,6 +82,7 @@ test('steps keep their place among the bytes', async () => {
     () => forwarded.push({ stream: 'i', text: 'STEP', done: () => undefined }),
   )
   tap.push('i', Buffer.from('after'))
+  await settle()
   for (const write of writes) write.durable()
   await settle()
   expect(forwarded.map(({ text }) => text)).toEqual(['before', 'STEP', 'after'])
@@ -89,6 +100,7 @@ test('any bytes of two streams, recorded in any rhythm, come out whole and in or
       for (const [stream, bytes, pause] of chunks) {
         tap.push(stream, Buffer.from(bytes))
         if (pause) {
+          await settle()
           for (const write of writes) write.durable()
           await settle()
         }

@@ -284,7 +284,10 @@ export async function startWorld(options: WorldOptions = {}) {
       return ends
     },
     async close() {
+      const inside = registry.sessions().length
+      const before = ends.length
       registry.close({ reason: 'shutdown', code: 'unavailable', message: 'the test is over' })
+      while (ends.length < before + inside) await new Promise<void>((resolve) => endWaiters.push(resolve))
       await listener.close()
       await sshd.close()
       await journal?.close()
