@@ -27,12 +27,13 @@ export async function* tail(ports: TailPorts, session: string, signal: AbortSign
     let caughtUp = false
     while (!signal.aborted) {
       // Asked before reading: all that was durable when it ended is then in what is read.
-      const over = inbox.isOver || (await ports.state.session(session))?.state !== 'open'
+      const before = (await ports.state.session(session))?.state
       yield* backlog(ports, session, place, signal)
       if (!caughtUp) yield { kind: 'caught-up' }
       caughtUp = true
-      if (over) return
-      yield* fresh(inbox, place)
+      if (before === 'open') yield* fresh(inbox, place)
+      // Sealed while it was read: what the journal no longer had is in the file.
+      else if ((await ports.state.session(session))?.state === before) return
     }
   } finally {
     inbox.close()
@@ -97,11 +98,6 @@ class Inbox {
         this.#wake?.()
       }),
     ]
-  }
-
-  /** The session's end has been committed: every line it will ever have is durable. */
-  get isOver(): boolean {
-    return this.#isOver
   }
 
   /** The next event; undefined when the backlog must be read again (gap, end) or the reader is gone. */

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { leb128 } from '../../src/http/alis.ts'
+import { SLOW_CONSUMER_MS } from '../../src/http/limits.ts'
 import type { LineBody } from '../../src/recording/event-line.ts'
+import { FakeClock } from '../support/clock.ts'
 import { readSocket, type SocketReader } from './socket-reader.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -231,4 +233,50 @@ test('a session has a bounded number of sockets', async () => {
   )
   expect(await readSocket(world.socket('/ws/events', bob)).closed).toMatchObject({ code: 1013 })
   for (const socket of open) socket.terminate()
+})
+
+test('a browser that falls behind is sent the present screen when it is ready, not what it missed', async () => {
+  const id = fresh()
+  await world.open({ id })
+  const socket = world.socket(`/ws/sessions/${id}/live`, cookie, { protocol: 'v1.alis' })
+  const reader = readSocket(socket)
+  await start(reader)
+  socket.pause()
+  const line = `${'x'.repeat(60_000)}\r\n`
+  const lines = 600
+  for (let n = 0; n < lines; n++) world.record(id, 1_000 + n, out(line))
+  world.record(id, 2_000, out('\x1b[2J\x1b[HPRESENT'))
+  let received = 0
+  socket.on('message', (data: Buffer) => (received += data.length))
+  // Everything has been offered to it by the time another watcher has seen the last of it.
+  const other = await join(`/ws/sessions/${id}/live`)
+  for (let seen = await start(other); !seen.text.includes('PRESENT');) seen = frame(await other.next())
+  socket.resume()
+  for (;;) {
+    const { type, text } = frame(await reader.next())
+    if (type === 'reset' && text.includes('PRESENT')) break
+  }
+  expect(received).toBeLessThan((lines * line.length) / 2)
+  world.record(id, 3_000, out('goes on'))
+  expect(frame(await reader.next())).toMatchObject({ type: 'o', text: 'goes on' })
+})
+
+test('a browser that never reads is dropped, and its broadcast with it', async () => {
+  const clock = new FakeClock()
+  const moved = await startWorld({ clock })
+  const rita = await moved.signIn('rita')
+  const id = fresh()
+  await moved.open({ id })
+  const socket = moved.socket(`/ws/sessions/${id}/live`, rita, { protocol: 'v1.alis' })
+  const reader = readSocket(socket)
+  await start(reader)
+  socket.pause()
+  for (let n = 0; n < 600; n++) moved.record(id, n, out('y'.repeat(60_000)))
+  const isDropped = () => {
+    clock.advance(SLOW_CONSUMER_MS)
+    return moved.live.watchers(id) === 0
+  }
+  await expect.poll(isDropped).toBe(true)
+  socket.terminate()
+  await moved.close()
 })

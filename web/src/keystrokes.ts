@@ -21,9 +21,9 @@ export interface TypedLine {
 /** A pause this long (s) starts a new line also without Enter. */
 const PAUSE_S = 8
 
-/** The echo of a character comes within this time (s) and this many characters of output. */
+/** The echo of a character comes within this time (s) and this many other characters: more would find any word in noise. */
 const ECHO_S = 1
-const ECHO_CHARS = 160
+const ECHO_CHARS = 16
 
 /** This many characters in one chunk were not typed one by one. */
 const PASTE_CHARS = 6
@@ -171,9 +171,17 @@ function controlName(char: string): string {
   return CONTROL_NAMES[char] ?? `^${String.fromCharCode(char.charCodeAt(0) + 64)}`
 }
 
-// Output without its control sequences: what can be the echo of a character.
+// Output without its control sequences, line feeds kept: what can be the echo of a character.
 const SEQUENCE =
-  /\x1b\[[\x30-\x3f]*[\x20-\x2f]*[\x40-\x7e]|\x1b[\]P_^X][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[\x20-\x7e]|[\x00-\x1f\x7f]/g
+  /\x1b\[[\x30-\x3f]*[\x20-\x2f]*[\x40-\x7e]|\x1b[\]P_^X][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[\x20-\x7e]|[\x00-\x09\x0b-\x1f\x7f]/g
+
+/** Where the search for echoes stands. */
+interface Place {
+  chunk: number
+  within: number
+  /** Line ends typed and not seen echoed yet: so many may be passed. */
+  lineEnds: number
+}
 
 /** What the target wrote, to be searched for echoes. */
 class Outputs {
@@ -188,30 +196,47 @@ class Outputs {
     }
   }
 
-  /** True when every one of these characters came back, in order, soon after it was typed. */
+  /**
+   * True when every one of these characters came back, in order, soon after it was typed, and on the same line: what is
+   * printed after the line's end is an answer and no echo.
+   */
   echo(chars: readonly { readonly text: string; readonly at: number }[]): boolean {
     const [first] = chars
     if (first === undefined) return true
-    let chunk = this.#firstAt(first.at)
-    let within = 0
+    const place: Place = { chunk: this.#firstAt(first.at), within: 0, lineEnds: 0 }
     for (const { text, at } of chars) {
+      if (text === '\r' || text === '\n') place.lineEnds++
       // White space is echoed in ways of its own (line ends, tabs) and tells nothing.
-      if (text.trim() === '') continue
-      let looked = 0
-      for (;;) {
-        const output = this.#chunks[chunk]
-        if (output === undefined || output.at > at + ECHO_S || looked > ECHO_CHARS) return false
-        const found = output.at < at ? -1 : output.text.indexOf(text, within)
-        if (found >= 0) {
-          within = found + text.length
-          break
-        }
-        if (output.at >= at) looked += output.text.length - within
-        chunk++
-        within = 0
-      }
+      if (text.trim() !== '' && !this.#cameBack(text, at, place)) return false
     }
     return true
+  }
+
+  /** Looks for one character from `place` on and moves it behind what was found. */
+  #cameBack(text: string, at: number, place: Place): boolean {
+    let passed = 0
+    for (let output = this.#chunks[place.chunk]; output !== undefined; output = this.#chunks[place.chunk]) {
+      if (output.at > at + ECHO_S) return false
+      // What was printed before it was typed is not its echo.
+      const rest = output.at < at ? '' : output.text.slice(place.within)
+      const found = rest.indexOf(text)
+      const lineEnd = rest.indexOf('\n')
+      if (lineEnd >= 0 && (found < 0 || lineEnd < found)) {
+        if (place.lineEnds === 0) return false
+        place.lineEnds--
+        place.within += lineEnd + 1
+        continue
+      }
+      passed += found < 0 ? rest.length : found
+      if (passed > ECHO_CHARS) return false
+      if (found >= 0) {
+        place.within += found + text.length
+        return true
+      }
+      place.chunk++
+      place.within = 0
+    }
+    return false
   }
 
   #firstAt(at: number): number {

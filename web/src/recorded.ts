@@ -21,7 +21,8 @@ export interface Recording {
 /** Text a stream line carries; undefined for lines that carry none. Bytes that are no UTF-8 read as replacement marks. */
 export function streamText(event: Recorded): { readonly stream: 'i' | 'o' | 'e'; readonly text: string } | undefined {
   const { code, data } = event
-  if (code === 'o' || code === 'i' || code === 'e') return { stream: code, text: String(data) }
+  if (code === 'o' || code === 'i' || code === 'e')
+    return typeof data === 'string' ? { stream: code, text: data } : undefined
   if (code !== 'b' || typeof data !== 'object' || data === null) return undefined
   const { s, d } = data as { s?: unknown; d?: unknown }
   if ((s !== 'i' && s !== 'o' && s !== 'e') || typeof d !== 'string') return undefined
