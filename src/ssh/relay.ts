@@ -1,7 +1,7 @@
 // A session's bytes between client and target. Both ways through the recorder: input is durable before the target has
 // it, output before the user has it. Works for any upstream: an SSH server, a command on a PTY.
 import type { Clock } from '../clock.ts'
-import { errorCodes, HalliganError, safeError } from '../errors.ts'
+import { errorCodes, HalliganError, ProtocolViolation, safeError } from '../errors.ts'
 import { sshLog } from '../log.ts'
 import type { Admission } from '../session/admission.ts'
 import type { SessionEnd } from '../session/session.ts'
@@ -186,8 +186,8 @@ export class Relay implements UpstreamListener {
       return this.#end({ reason: 'exited', code: null, message: `the program ended with ${exitStatus}`, exitStatus })
     }
     const message = `${this.#options.admission.target.name} closed the session`
-    // A subsystem may end without a status; a shell that does has lost its connection.
-    const isLost = this.#options.program.start.kind !== 'subsystem'
+    // A subsystem may end without a status, and so may what nobody reads; a shell that does has lost its connection.
+    const isLost = this.#options.program.start.kind !== 'subsystem' && !this.#isOutputRefused
     this.#end({ reason: 'upstream-closed', code: isLost ? 'unreachable' : null, message })
   }
 
@@ -205,6 +205,10 @@ export class Relay implements UpstreamListener {
     if (shown.code === 'internal')
       sshLog.error('ssh.relay-failed', { session: this.#options.admission.session.id, error })
     this.#error ??= shown
+    if (error instanceof ProtocolViolation) {
+      this.#error = undefined
+      return this.#end({ reason: 'protocol-violation', code: 'usage', message: error.message })
+    }
     const isRecorder = shown.code === 'recorder_failed' || shown.code === 'journal_failed'
     this.#end({ reason: isRecorder ? 'recorder-failed' : 'unreachable', code: shown.code, message: shown.message })
   }

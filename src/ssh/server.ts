@@ -108,7 +108,12 @@ class Front {
   async close(server: Server): Promise<void> {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     for (const socket of this.#sockets) socket.destroySoon()
+    // A client that does not read its goodbye does not hold up the end.
+    const timer = this.#options.ports.clock.after(LINGER_MS, () => {
+      for (const socket of this.#sockets) socket.destroy()
+    })
     await closed
+    timer.cancel()
   }
 
   #count(socket: Socket, block: string, counts: { all: number; strangers: number }): void {

@@ -20,6 +20,7 @@ import { Relay } from './relay.ts'
 import type { Entry } from './userauth.ts'
 
 /** Commands that a login naming a PostgreSQL target may run there. */
+const CTRL_C = 0x03
 const POSTGRES_COMMANDS = ['dsn', 'env']
 
 export interface SessionPorts extends ApprovalPorts {
@@ -51,6 +52,7 @@ class SessionChannel {
   #hasEarlyEof = false
   #sink: Sink | undefined
   readonly #gone = new AbortController()
+  readonly #interrupted = new AbortController()
 
   constructor(ports: SessionPorts, entry: Entry, channel: Channel) {
     this.#ports = ports
@@ -61,8 +63,11 @@ class SessionChannel {
   data(bytes: Buffer, extended: boolean): void {
     // RFC 4254 §5.2: a client has no stderr to send.
     if (extended) return this.#channel.consumed(bytes.length)
-    if (this.#sink === undefined) this.#early.push(bytes)
-    else this.#sink.clientData(bytes)
+    if (this.#sink === undefined) {
+      this.#early.push(bytes)
+      // A terminal in raw mode sends Ctrl-C as a byte; while there is no program to take it, it is for us.
+      if (this.#terminal !== undefined && bytes.includes(CTRL_C)) this.#interrupted.abort()
+    } else this.#sink.clientData(bytes)
   }
 
   eof(): void {
@@ -210,7 +215,7 @@ class SessionChannel {
       account,
       isTerminal: this.#terminal !== undefined,
       write,
-      gone: this.#gone.signal,
+      gone: AbortSignal.any([this.#gone.signal, this.#interrupted.signal]),
     })
   }
 

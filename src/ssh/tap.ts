@@ -1,8 +1,12 @@
 // One direction of a relay: what comes in is recorded, and goes on in the same order once it is durable. While the disk
 // works, what arrives is gathered into one line, so that a slow disk makes longer lines instead of a longer queue.
 
+import { ProtocolViolation } from '../errors.ts'
+
 /** Lines on their way to the disk at a time: half a window, in reads of a socket (64 KiB each). */
 const MAX_IN_FLIGHT = 16
+/** Steps waiting for the disk: the window does not hold them back, and nobody resizes or signals faster. */
+const MAX_STEPS = 1024
 
 export type Stream = 'i' | 'o' | 'e'
 
@@ -35,6 +39,7 @@ export class Tap {
   /** In order; only durable ones at the front go on. */
   #lines: Line[] = []
   #inFlight = 0
+  #steps = 0
   #isScheduled = false
   #isStopped = false
 
@@ -49,6 +54,11 @@ export class Tap {
 
   /** Something that is not bytes, at its place among them: `act` runs when what `record` gave is durable. */
   step(record: () => Promise<void>, act: () => void): void {
+    if (this.#isStopped) return
+    if (++this.#steps > MAX_STEPS) {
+      this.stop()
+      return this.#ends.failed(new ProtocolViolation(`more than ${MAX_STEPS} requests wait for the disk`))
+    }
     this.#add({ kind: 'step', record, act })
   }
 
@@ -127,8 +137,10 @@ export class Tap {
     while (this.#lines[0]?.isDurable) {
       const line = this.#lines.shift()
       for (const entry of line?.entries ?? []) {
-        if (entry.kind === 'step') entry.act()
-        else this.#ends.forward(entry.stream, entry.bytes, () => this.#ends.credit(entry.bytes.length))
+        if (entry.kind === 'step') {
+          this.#steps--
+          entry.act()
+        } else this.#ends.forward(entry.stream, entry.bytes, () => this.#ends.credit(entry.bytes.length))
       }
     }
   }

@@ -203,6 +203,23 @@ describe.runIf(has('sshd'))('after a login', () => {
     expect(arrayBuffers - before.arrayBuffers).toBeLessThan(48 << 20)
   })
 
+  test('a flood of requests that nothing holds back ends the session', async () => {
+    const made = await enter()
+    const channel = await new Promise<ClientChannel>((resolve, reject) =>
+      made.shell({ rows: 24, cols: 80 }, (error, shell) => (error === undefined ? resolve(shell) : reject(error))),
+    )
+    while (world.recorders.size === 0) await new Promise<void>((resolve) => setImmediate(resolve))
+    world.recorder().isHeld = true
+    for (let count = 0; count < 2000; count++) channel.setWindow(24, 80 + (count % 10), 0, 0)
+    const shown: Buffer[] = []
+    channel.stderr.on('data', (bytes: Buffer) => shown.push(bytes))
+    channel.resume()
+    await new Promise<void>((resolve) => channel.once('close', () => resolve()))
+    world.recorder().release()
+    expect(Buffer.concat(shown).toString()).toContain('more than 1024 requests')
+    expect((await world.ended())[0]?.end.reason).toBe('protocol-violation')
+  })
+
   test('messages for a channel that is not there, and replies to nothing, end the connection', async () => {
     const made = await enter()
     inside(made)._protocol.channelData(4711, Buffer.from('x'))
