@@ -12,6 +12,9 @@ import type { Channel } from './channel.ts'
 import { StreamRecord } from './stream-record.ts'
 import { Tap } from './tap.ts'
 
+/** A program that ends closes its output just before; one that goes on without output is worth telling a little later. */
+const EOF_GRACE_MS = 50
+
 export interface RelayOptions {
   readonly clock: Clock
   readonly admission: Admission
@@ -99,9 +102,11 @@ export class Relay implements UpstreamListener {
   }
 
   outputEnded(): void {
+    // After an EOF nothing can be said any more (RFC 4254 §5.3): if the end follows at once, its words go first.
+    const { clock, channel } = this.#options
     this.#output.step(
       () => Promise.resolve(),
-      () => this.#options.channel.eof(),
+      () => clock.after(EOF_GRACE_MS, () => channel.eof()),
     )
   }
 
