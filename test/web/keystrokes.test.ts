@@ -101,10 +101,13 @@ test('any input gives lines in the order of time and never throws', () => {
     fc.jsonValue(),
   )
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.double({ min: 0, max: 20, noNaN: true }), code, data), { maxLength: 20 }), (script) => {
-      const lines = typedLines(events(...script))
-      const times = lines.map((line) => line.at)
-      expect(times).toEqual(times.toSorted((a, b) => a - b))
-    }),
+    fc.property(
+      fc.array(fc.tuple(fc.double({ min: 0, max: 20, noNaN: true }), code, data), { maxLength: 20 }),
+      (script) => {
+        const lines = typedLines(events(...script))
+        const times = lines.map((line) => line.at)
+        expect(times).toEqual(times.toSorted((a, b) => a - b))
+      },
+    ),
   )
 })

@@ -70,7 +70,7 @@ test('transactions are numbered and say how they ended; what was taken back is m
     done(2, 'INSERT 0 1', { tx: 'T' }),
     query(3, 'ROLLBACK'),
     done(3, 'ROLLBACK', { tx: 'I' }),
-    ['d', { rolledBack: { from: 2, to: 2, extent: 'all' } }],
+    ['d', { rolledBack: { from: 1, to: 2, extent: 'all' } }],
     query(4, 'BEGIN'),
     done(4, 'BEGIN'),
     query(5, 'SAVEPOINT s'),

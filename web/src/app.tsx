@@ -36,8 +36,15 @@ export function App(): JSX.Element {
     setLoading(false)
   }
   whenSignedOut(() => setMe(undefined))
-  onMount(() => void load())
+  // Someone with a link in hand is not asked for first.
+  onMount(() => {
+    if (onceToken === undefined) void load()
+  })
 
+  const dismiss = () => {
+    setLink(undefined)
+    void load()
+  }
   const signedIn = () => {
     setLink(undefined)
     void load()
@@ -45,9 +52,7 @@ export function App(): JSX.Element {
 
   return (
     <Switch fallback={<SignIn onSignedIn={signedIn} />}>
-      <Match when={link()}>
-        {(token) => <SignIn token={token()} onSignedIn={signedIn} onDismiss={() => setLink(undefined)} />}
-      </Match>
+      <Match when={link()}>{(token) => <SignIn token={token()} onSignedIn={signedIn} onDismiss={dismiss} />}</Match>
       <Match when={isLoading()}>
         <Loading what="Halligan" />
       </Match>

@@ -35,8 +35,15 @@ function textOf(data: unknown): string {
   const main = fact['text'] ?? fact['message']
   if (typeof main === 'string') return main
   return Object.entries(fact)
-    .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .map(([name, value]) => `${name} ${shortened(typeof value === 'string' ? value : JSON.stringify(value))}`)
     .join(' · ')
+}
+
+/** Encoded terminal modes and the like are for machines; the recording has them whole. */
+const VALUE_CHARS = 120
+
+function shortened(value: string): string {
+  return value.length > VALUE_CHARS ? `${value.slice(0, VALUE_CHARS)}… (${value.length} characters)` : value
 }
 
 function isBad(code: string, data: unknown): boolean {

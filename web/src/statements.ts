@@ -202,7 +202,7 @@ class SqlReader {
     const extent = span['extent'] === 'some' || span['extent'] === 'unknown' ? span['extent'] : 'all'
     for (const draft of this.#drafts.values())
       if (draft.id >= Number(span['from']) && draft.id <= Number(span['to']) && draft.outcomes.length > 0) {
-        draft.rolledBack = extent
+        if (!draft.outcomes.every(({ tag }) => tag !== null && BOUNDARIES.has(tag))) draft.rolledBack = extent
         if (extent === 'all' && draft.transaction !== undefined) draft.transaction.fate = 'taken-back'
       }
   }
@@ -211,6 +211,9 @@ class SqlReader {
     if (typeof text === 'string') this.#notices.push({ at, text, isError })
   }
 }
+
+/** Tags of statements that only mark where a transaction begins or ends: there is nothing in them to take back. */
+const BOUNDARIES: ReadonlySet<string> = new Set(['BEGIN', 'START TRANSACTION', 'SAVEPOINT', 'RELEASE', 'ROLLBACK'])
 
 // ROLLBACK TO has ROLLBACK's tag; the transaction goes on.
 function isToSavepoint(sql: string): boolean {
