@@ -51,10 +51,13 @@ function onTerminal(argv: readonly string[], cwd: string): Terminal {
 }
 
 const before = new Set(temporaryFolders())
+/** What ran below the demo at some time. */
+const belongsToUs = new Set<string>()
 for (const how of ['from nothing', 'again'] as const) {
   const demo = onTerminal(['npm', 'start', '--', '--port-base', '0'], clone)
   await part(`npm start, ${how}`, () => started(demo))
   if (how === 'from nothing') await paste(demo)
+  remember(demo.pid)
   await part(`Ctrl-C, ${how}`, () => interrupted(demo))
 }
 leftovers()
@@ -183,10 +186,14 @@ async function within<T>(work: Promise<T>, limitMs: number, otherwise: () => str
 
 function leftovers(): void {
   check('no demo.json is left', !existsSync(join(state, 'demo.json')))
-  const folders = temporaryFolders().filter((name) => !before.has(name))
+  const running = processes()
+  // Another demo on this machine has a keeper that names its folder.
+  const folders = temporaryFolders().filter(
+    (name) => !before.has(name) && !running.some(({ command }) => command.includes(name)),
+  )
   check('no temporary folder is left', folders.length === 0, folders.join(' '))
-  const processes = processesOf()
-  check('no process is left', processes.length === 0, processes.join('; '))
+  const left = running.filter(({ id, command }) => belongsToUs.has(id) || command.includes(clone))
+  check('no process is left', left.length === 0, left.map(({ command }) => command).join('; '))
   const git = spawnSync('git', ['-c', 'safe.directory=*', 'status', '--porcelain'], { cwd: clone, encoding: 'utf8' })
   check('the clone is as it was', git.status === 0 && git.stdout === '', `${git.stdout}${git.stderr}`)
 }
@@ -195,18 +202,40 @@ function temporaryFolders(): string[] {
   return readdirSync(tmpdir()).filter((name) => name.startsWith('halligan-demo-'))
 }
 
-/** Command lines of processes that carry this run's HOME in their environment, or work in its folders. */
-function processesOf(): string[] {
-  if (!existsSync('/proc/self/environ')) return []
+interface Process {
+  readonly pid: number
+  readonly parent: number
+  /** Number and start time: a number alone may belong to somebody else by now. */
+  readonly id: string
+  readonly command: string
+}
+
+/** The machine's processes but this one, where /proc tells. */
+function processes(): Process[] {
+  if (!existsSync('/proc/self/stat')) return []
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .flatMap((pid) => {
-      const [environ, command] = ['environ', 'cmdline'].map((file) => readProcess(pid, file))
-      return environ?.includes(`HOME=${home}\0`) || command?.includes(clone)
-        ? [`${pid} ${command?.replaceAll('\0', ' ')}`]
-        : []
+    .flatMap((name) => {
+      const stat = readProcess(name, 'stat')
+      // proc(5): the name in parentheses may hold anything; from behind it, state is 0, parent 1, start time 19.
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      const command = readProcess(name, 'cmdline').replaceAll('\0', ' ')
+      // A zombie has no command line: it waits for its parent, not for us.
+      if (command === '' || command.includes('paste.ts')) return []
+      return [{ pid: Number(name), parent: Number(fields[1]), id: `${name}@${fields[19]}`, command }]
     })
-    .filter((line) => !line.includes('paste.ts'))
+}
+
+/** Notes whatever runs below the demo now, in sessions of their own too, to look for it at the end. */
+function remember(root: number): void {
+  const all = processes()
+  const below = new Set([root])
+  // Parents come first by number only until the numbers wrap: look until nothing is added.
+  for (let size = 0; size < below.size;) {
+    size = below.size
+    for (const { pid, parent } of all) if (below.has(parent)) below.add(pid)
+  }
+  for (const { pid, id } of all) if (below.has(pid)) belongsToUs.add(id)
 }
 
 function readProcess(pid: string, file: string): string {
