@@ -77,8 +77,8 @@ async function listen(accounts: readonly string[], ports: SessionPorts): Promise
   const config = {
     hostKeys: [hostKeys.private],
     algorithms,
-    // OpenSSH sends its end-of-write only to what calls itself OpenSSH.
-    ident: 'OpenSSH_halligan-demo',
+    // Not OpenSSH's name: the library has no end-of-write, so a reader that has had enough must close the channel here.
+    ident: 'halligan-demo',
   } as unknown as ServerConfig
   const server = new ssh2.Server(config, (connection) => serve(connection, accounts, accepted, ports))
   const sockets = new Set<Socket>()
