@@ -2,9 +2,10 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { RunCommand } from '../../src/procedure/command.ts'
 import { has } from '../support/clients.ts'
 import { run, Terminal } from '../support/terminal.ts'
+import { hasLoginShell } from './openssh.ts'
 import { startWorld, type World } from './world.ts'
 
-describe.runIf(has('ssh', 'sshd'))("one of halligan's own commands", () => {
+describe.runIf(has('ssh', 'sshd') && hasLoginShell)("one of halligan's own commands", () => {
   let world: World
   const terminals: Terminal[] = []
   const seen: { argv: readonly string[]; target: string | undefined; user: string }[] = []

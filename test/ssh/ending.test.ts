@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { has } from '../support/clients.ts'
 import { run, Terminal } from '../support/terminal.ts'
+import { hasLoginShell } from './openssh.ts'
 import { startWorld, type World } from './world.ts'
 
-describe.runIf(has('ssh', 'sshd'))('a session ends', () => {
+describe.runIf(has('ssh', 'sshd') && hasLoginShell)('a session ends', () => {
   let world: World
   const terminals: Terminal[] = []
   beforeEach(async () => {

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { FakeClock } from '../support/clock.ts'
 import { has } from '../support/clients.ts'
 import { run } from '../support/terminal.ts'
+import { hasLoginShell } from './openssh.ts'
 import { startWorld, type World, type WorldOptions } from './world.ts'
 
 /** What the library keeps to itself, as a hostile client would use it. */
@@ -146,7 +147,7 @@ describe('before a login', () => {
   })
 })
 
-describe.runIf(has('sshd'))('after a login', () => {
+describe.runIf(has('ssh', 'sshd') && hasLoginShell)('after a login', () => {
   const enter = async (options: WorldOptions = {}) => {
     await start(options)
     await world.grant()
@@ -247,7 +248,7 @@ describe.runIf(has('sshd'))('after a login', () => {
   })
 })
 
-describe.runIf(has('ssh', 'sshd'))('keys', () => {
+describe.runIf(has('ssh', 'sshd') && hasLoginShell)('keys', () => {
   test('are renewed within a transfer without losing a byte', async () => {
     await start({ rekeyBytes: 1 << 20 })
     await world.grant()

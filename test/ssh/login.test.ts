@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { has } from '../support/clients.ts'
 import { run, Terminal } from '../support/terminal.ts'
+import { hasLoginShell } from './openssh.ts'
 import { REASON, startWorld, type World, type WorldOptions } from './world.ts'
 
-describe.runIf(has('ssh', 'sshd'))('a login', () => {
+describe.runIf(has('ssh', 'sshd') && hasLoginShell)('a login', () => {
   let world: World
   const terminals: Terminal[] = []
   afterEach(async () => {

@@ -6,6 +6,9 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { programPath } from '../support/clients.ts'
 
+/** sshd runs everything through the user's login shell; accounts like `nobody` have none that runs anything. */
+export const hasLoginShell: boolean = !/\/(nologin|false)$/.test(userInfo().shell ?? '')
+
 export interface OpenSsh {
   readonly port: number
   readonly account: string

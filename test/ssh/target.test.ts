@@ -3,11 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { has } from '../support/clients.ts'
 import { run, Terminal } from '../support/terminal.ts'
+import { hasLoginShell } from './openssh.ts'
 import { startWorld, type World } from './world.ts'
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
-describe.runIf(has('ssh', 'sshd'))('a session on an OpenSSH server', () => {
+describe.runIf(has('ssh', 'sshd') && hasLoginShell)('a session on an OpenSSH server', () => {
   let world: World
   beforeEach(async () => {
     world = await startWorld()
@@ -155,7 +156,7 @@ describe.runIf(has('ssh', 'sshd'))('a session on an OpenSSH server', () => {
   })
 })
 
-describe.runIf(has('ssh', 'sshd'))('a session in the real journal', () => {
+describe.runIf(has('ssh', 'sshd') && hasLoginShell)('a session in the real journal', () => {
   let world: World
   beforeEach(async () => {
     world = await startWorld({ hasJournal: true, bulk: 'full' })
