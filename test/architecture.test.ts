@@ -11,7 +11,7 @@ const rows = [
   ['ssh', 'postgres', 'pty', 'http', 'store', 'journal', 'archive', 'notify', 'incident'],
   ['cli', 'drill', 'config', 'demo'],
   // The composition root: what a whole Halligan is made of.
-  ['main', 'bastion', 'installation', 'sealing'],
+  ['main', 'bastion'],
 ]
 const sideways = new Set(['procedure → session', 'demo → cli', 'drill → cli'])
 const src = resolve(import.meta.dirname, '../src')

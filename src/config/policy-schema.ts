@@ -5,8 +5,6 @@ import type { Policy } from '../access/policy.ts'
 import { policyHash } from '../access/policy-hash.ts'
 import { duration, durationOrZero, MAX_LIST, name, names, network, notSupportedYet, pattern, unique } from './scalar.ts'
 
-const MAX_RESULT_ROWS = 1_000_000
-
 export const roleSchema = z.enum(['engineer', 'approver', 'reviewer', 'admin', 'auditor'])
 
 /** People by group or role; either is enough. */
@@ -98,10 +96,15 @@ export const policySchema = z.strictObject({
   recording: z
     .strictObject({
       results: z
-        .strictObject({ rows: z.int().min(0).max(MAX_RESULT_ROWS).default(0) })
+        .strictObject({
+          rows: z.literal(0, { error: 'keeping result rows is not supported yet; remove `results`' }).default(0),
+        })
         .prefault({})
         .describe('Rows of query results kept per statement.'),
-      files: z.enum(['full', 'hash']).default('hash').describe('Bulk data: all of it, or its running hash.'),
+      files: z
+        .enum(['full', 'hash'])
+        .default('full')
+        .describe('Bulk data: whole up to 10 MiB and by its running hash beyond, or by hash alone.'),
       confidential: notSupportedYet('confidential recording'),
     })
     .prefault({}),

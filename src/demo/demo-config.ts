@@ -97,7 +97,6 @@ function configOf(parts: DemoParts, key: string, secrets: string): unknown {
           { when: { account: 'app_readonly' }, required: 0 },
           { required: 1, from: { groups: ['leads'] }, override: { after: '2m', reasonMinLength: 40 } },
         ],
-        recording: { results: { rows: 20 }, files: 'full' },
       }),
     ],
   }
