@@ -7,9 +7,9 @@ import { addVerifyCommand } from './verify-command.ts'
 
 export interface LocalCommands {
   /** Runs the demo until it is stopped. */
-  demo(options: { readonly state: string; readonly portBase: number | undefined }): Promise<void>
+  demo(options: { readonly state: string | undefined; readonly portBase: number | undefined }): Promise<void>
   /** The one-time code of a demo user, as text. */
-  demoCode(user: string, state: string): string
+  demoCode(user: string, state: string | undefined): string
   /** Runs the real thing until it is stopped. */
   serve(options: { readonly config: string }): Promise<void>
   /** Problems of a configuration file as text, empty when there are none. */
@@ -29,20 +29,19 @@ export async function runLocal(
     .description('break-glass bastion for ssh and psql')
     .exitOverride()
     .configureOutput({ writeOut: (text) => out.write(text), writeErr: (text) => out.writeError(text) })
-  const state = ['--state <directory>', 'state directory', '.halligan/demo'] as const
   const demo = root
     .command('demo')
     .description('run the demo, on loopback only')
-    .option(...state)
+    .option('--state <directory>', 'state directory; .halligan/demo when left out')
     .option('--port-base <n>', 'ports n, n+1, n+2; 0: free ones', portBase)
-    .action((options: { state: string; portBase?: number }) =>
+    .action((options: { state?: string; portBase?: number }) =>
       commands.demo({ state: options.state, portBase: options.portBase }),
     )
   demo
     .command('code')
     .description("a demo user's one-time code, now")
     .argument('<user>')
-    .action((user: string) => out.write(`${commands.demoCode(user, demo.opts<{ state: string }>().state)}\n`))
+    .action((user: string) => out.write(`${commands.demoCode(user, demo.opts<{ state?: string }>().state)}\n`))
   root
     .command('serve')
     .description('run Halligan with a configuration')

@@ -1,8 +1,7 @@
 // `npm start` without a configuration: real targets, four people, and a whole Halligan over them, on loopback only.
 
 import { createServer } from 'node:net'
-import { mkdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
 import { totpCode } from '../identity/totp.ts'
@@ -13,6 +12,7 @@ import { demoLines } from './lines.ts'
 import { startDemoPostgres, type DemoPostgres } from './postgres-server.ts'
 import { startDemoSinks } from './sinks.ts'
 import { writeSshConfig } from './ssh-config.ts'
+import { demoStateDirectory } from './state-directory.ts'
 import { startDemoSshTarget } from './ssh-target.ts'
 import { demoUsers, type DemoUser } from './users.ts'
 
@@ -35,7 +35,8 @@ export interface DemoBastion {
 }
 
 export interface DemoOptions {
-  readonly state: string
+  /** Undefined: `.halligan/demo`, or a directory of our own where that is not ours to write. */
+  readonly state: string | undefined
   /** Undefined: 2222, 6432, 8080, each moved to a free one when taken. 0: free ones. */
   readonly portBase: number | undefined
   readonly clock: Clock
@@ -61,8 +62,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
 
 async function startDemo(options: DemoOptions, opened: AsyncDisposableStack): Promise<void> {
   const { clock } = options
-  const folder = resolve(options.state)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const folder = demoStateDirectory(options.state)
   const { ports, notes } = await choosePorts(options.portBase)
   const [postgres, sshTarget, sinks] = await startTargets(clock, opened)
   const users = demoUsers(join(folder, 'users'), demoPeople)
@@ -99,8 +99,8 @@ async function startDemo(options: DemoOptions, opened: AsyncDisposableStack): Pr
 }
 
 /** The code a demo user's authenticator would show at `now`. Throws `unavailable` when no demo runs there. */
-export function demoCode(user: string, state: string, now: number): string {
-  const secret = readDemoJson(resolve(state)).users[user]?.totpSecret
+export function demoCode(user: string, state: string | undefined, now: number): string {
+  const secret = readDemoJson(demoStateDirectory(state)).users[user]?.totpSecret
   if (secret === undefined) throw new HalliganError('not_found', `the demo has no user ${user}`)
   return totpCode(secret, now)
 }
