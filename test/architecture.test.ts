@@ -33,7 +33,9 @@ const rank = (name: string) => rows.findIndex((row) => row.includes(name))
 
 function arrows(file: string): { from: string; to: string; file: string; spec: string }[] {
   const text = readFileSync(file, 'utf8')
-  const specs = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'|new URL\('(\.[^']+)'/g)].map((m) => m[1] ?? m[2] ?? '')
+  const specs = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'|new URL\('(\.[^']+)'/g)].map(
+    (m) => m[1] ?? m[2] ?? '',
+  )
   return specs
     .filter((spec) => spec.endsWith('.ts'))
     .map((spec) => ({ from: room(file), to: room(resolve(dirname(file), spec)), file: relative(src, file), spec }))
