@@ -184,12 +184,40 @@ function run(node, args, cwd) {
     // cut its orderly end short. Wherever else they come from, somebody meant only us.
     process.on('SIGTERM', forward)
     for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => process.stdin.isTTY || forward(signal))
+    whenNpmIsGone(() => child.kill('SIGTERM'))
     child.on('error', (error) => {
       process.stderr.write(`halligan: ${error.message}\n`)
       resolve(1)
     })
     child.on('exit', (code, signal) => resolve(code ?? 128 + (os.constants.signals[signal] ?? 0)))
   })
+}
+
+/**
+ * npm hands a signal to the shell it started and no further, and a killed npm tells nobody: without this the program
+ * would run on with nobody to stop it. Started by hand, the launcher's parent may come and go.
+ */
+function whenNpmIsGone(stop) {
+  if (!process.env.npm_lifecycle_event) return
+  const before = ancestors()
+  const timer = setInterval(() => {
+    if (ancestors() === before) return
+    clearInterval(timer)
+    stop()
+  }, 1000)
+  timer.unref()
+}
+
+/** Our parent and, where that is npm's shell and /proc tells, its parent: npm. */
+function ancestors() {
+  const parent = process.ppid
+  try {
+    const stat = fs.readFileSync(`/proc/${parent}/stat`, 'utf8')
+    const isShell = /^\d+ \((ba|da)?sh\) /.test(stat)
+    return isShell ? `${parent} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]}` : String(parent)
+  } catch {
+    return String(parent)
+  }
 }
 
 function filesBelow(folder) {
