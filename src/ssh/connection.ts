@@ -115,7 +115,8 @@ export class Connection {
       return refuse(ADMINISTRATIVELY_PROHIBITED, `packets of ${open.packetSize} bytes are too small`)
     if (this.#channels.size >= MAX_CHANNELS)
       return refuse(RESOURCE_SHORTAGE, `at most ${MAX_CHANNELS} channels per connection`)
-    if (!this.#takesSessions) return refuse(ADMINISTRATIVELY_PROHIBITED, 'the client asked for no more sessions')
+    if (open.type === 'session' && !this.#takesSessions)
+      return refuse(ADMINISTRATIVELY_PROHIBITED, 'the client asked for no more sessions')
     const decision = this.#opened(open.type)
     if (decision.kind === 'refuse') return refuse(ADMINISTRATIVELY_PROHIBITED, decision.reason)
     const id = this.#nextId++

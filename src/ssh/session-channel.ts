@@ -2,13 +2,15 @@
 // target: one Admission, one session, one dial, for this channel alone. Without a target: one of Halligan's commands.
 import type { Grant } from '../access/grant.ts'
 import type { Clock } from '../clock.ts'
-import { errorCodes, HalliganError, ProtocolViolation, safeError } from '../errors.ts'
+import type { RefusalReason } from '../audit.ts'
+import { errorCodes, type ErrorCode, HalliganError, ProtocolViolation, safeError } from '../errors.ts'
 import { sshLog } from '../log.ts'
 import type { RunCommand } from '../procedure/command.ts'
-import type { AccessContract } from '../procedure/contract.ts'
+import type { AccessContract, ReportRefusal } from '../procedure/contract.ts'
 import type { Admit } from '../session/admission.ts'
 import type { SessionSubject } from '../session/session.ts'
 import type { Dial, Program, ProgramTerminal, WindowSize } from '../session/upstream.ts'
+import { loginName } from '../sshwire/login.ts'
 import { uint32 } from '../sshwire/reader.ts'
 import type { Target } from '../target.ts'
 import { type ApprovalPorts, awaitApproval } from './approval-wait.ts'
@@ -28,6 +30,7 @@ export interface SessionPorts extends ApprovalPorts {
   readonly access: AccessContract
   readonly admit: Admit
   readonly runCommand: RunCommand
+  readonly reportRefusal: ReportRefusal
   /** By kind of target: `ssh` and `command`. */
   readonly dial: (target: Target) => Dial
   /** What becomes of bulk data under a policy. */
@@ -225,15 +228,40 @@ class SessionChannel {
     if (this.#hasEarlyEof) sink.clientEof()
   }
 
+  /** One leaf per channel that was refused; a request that was denied has its own. */
+  #report(error: HalliganError): void {
+    const reason = attempts[error.code]
+    const { identity, login, refusal } = this.#entry
+    if (reason === undefined || (error === refusal && error.code === 'denied')) return
+    const { user, fingerprint, address } = identity
+    this.#ports.reportRefusal({
+      protocol: 'ssh',
+      login: loginName(user.name, login),
+      address,
+      reason,
+      fingerprint,
+    })
+  }
+
   #fail(error: unknown): void {
     if (error instanceof ProtocolViolation || !(error instanceof HalliganError)) {
       sshLog.error('ssh.session-failed', { user: this.#entry.identity.user.name, error })
     }
     const shown = safeError(error)
+    this.#report(shown)
     this.#channel.write(terminalText(errorLines(shown), this.#terminal !== undefined), true)
     void this.#channel.request('exit-status', uint32(errorCodes[shown.code].exit), false)
     this.#channel.close()
   }
+}
+
+/** Refusals on a channel that are attempts to enter; wrong codes have their leaf by the time they are said here. */
+const attempts: Partial<Record<ErrorCode, RefusalReason>> = {
+  no_grant: 'no-grant',
+  grant_expired: 'no-grant',
+  denied: 'no-grant',
+  mfa_required: 'no-second-factor',
+  not_enrolled: 'no-second-factor',
 }
 
 /** Where a started channel's bytes and requests go: a relay, or a command. */

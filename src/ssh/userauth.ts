@@ -10,7 +10,7 @@ import type { AddressDelay } from '../identity/lockout.ts'
 import type { Directory, Identity, User } from '../identity/user.ts'
 import { sshLog } from '../log.ts'
 import type { AccessContract, GrantAsk, MfaContract, ReportRefusal } from '../procedure/contract.ts'
-import { type Login, parseLogin, type LoginNames } from '../sshwire/login.ts'
+import { type Login, loginName, type LoginNames, parseLogin } from '../sshwire/login.ts'
 import { fingerprint } from '../sshwire/public-key.ts'
 import { verifySignature } from '../sshwire/signature.ts'
 import { type Ask, askCode, askStatement, requestGrant, type RoundOutcome } from './keyboard-interactive.ts'
@@ -57,6 +57,10 @@ export class Userauth {
   #proven: { readonly identity: Identity; readonly login: Entry['login'] } | undefined
   /** A keyboard-interactive exchange is under way; changed only by `questions` and its end. */
   #isAsking = false
+  /** The first key that proved nothing, until one does: what is left of who tried and went away. */
+  #offered: { readonly login: string; readonly reason: RefusalReason; readonly fingerprint: string } | undefined
+  /** Accepted, or its refusal reported: nothing is left to be said when the connection goes. */
+  #isSettled = false
 
   /** `accepted` is called just before the client is told. */
   constructor(ports: UserauthPorts, transport: Transport, address: string, accepted: (entry: Entry) => void) {
@@ -67,9 +71,15 @@ export class Userauth {
     this.#deadline(FIRST_SIGNATURE_MS)
   }
 
-  /** The connection is gone: no timer, no answer. */
+  /** The connection is gone: no timer, no answer. Who tried and did not get in leaves a trace, once. */
   stop(): void {
     this.#timer?.cancel()
+    if (this.#isSettled) return
+    const { identity, login } = this.#proven ?? {}
+    if (identity !== undefined && login !== undefined)
+      this.#refused(loginName(identity.user.name, login), 'no-second-factor', identity.fingerprint)
+    else if (this.#offered !== undefined)
+      this.#refused(this.#offered.login, this.#offered.reason, this.#offered.fingerprint)
   }
 
   /** Takes one authentication request and answers it. Never throws. */
@@ -107,11 +117,16 @@ export class Userauth {
     if (signed === undefined) {
       if (context.signature !== undefined) return this.#reject(context)
       // RFC 4252 §7: a query proves nothing; nobody is bound or counted as a person here.
-      if (user === undefined) return this.#reject(context)
-      return context.accept()
+      if (user !== undefined) return context.accept()
+      this.#offered ??= {
+        login: context.username,
+        reason: this.#strangeness(login),
+        fingerprint: fingerprint(context.key.data),
+      }
+      return this.#reject(context)
     }
-    if (user === undefined) return this.#refuse(context, 'unknown-key', context.key.data)
-    if (!isProven(signed, context)) return this.#refuse(context, 'bad-signature', context.key.data)
+    if (user === undefined) return this.#refuse(context, this.#strangeness(login), fingerprint(context.key.data))
+    if (!isProven(signed, context)) return this.#refuse(context, 'bad-signature', fingerprint(context.key.data))
     const identity: Identity = { user, fingerprint: fingerprint(signed.blob), address: this.#address }
     this.#proven = { identity, login }
     this.#timer?.cancel()
@@ -124,6 +139,10 @@ export class Userauth {
     const owner = this.#ports.directory.byFingerprint(fingerprint(blob))
     if (owner === undefined || !Buffer.from(owner.key.blob, 'base64').equals(blob)) return undefined
     return login.user === undefined || login.user === owner.user.name ? owner.user : undefined
+  }
+
+  #strangeness({ user }: Entry['login']): RefusalReason {
+    return user !== undefined && this.#ports.directory.byName(user) === undefined ? 'unknown-user' : 'unknown-key'
   }
 
   #nextRound(context: AuthContext): void {
@@ -211,6 +230,7 @@ export class Userauth {
     this.#timer?.cancel()
     this.#isAsking = false
     if (this.#transport.isClosed) return
+    this.#isSettled = true
     this.#accepted(entry)
     context.accept()
   }
@@ -222,16 +242,17 @@ export class Userauth {
   }
 
   /** Refuses an attempt to enter: a leaf, and the next answers to this address take longer. */
-  async #refuse(context: AuthContext, reason: RefusalReason, blob?: Buffer): Promise<void> {
-    this.#refused(context.username, reason, blob)
+  async #refuse(context: AuthContext, reason: RefusalReason, key?: string): Promise<void> {
+    this.#refused(context.username, reason, key)
     const delayMs = this.#ports.addressDelay.fail(this.#address, this.#ports.clock.now())
     if (delayMs > 0) await new Promise<void>((resolve) => this.#ports.clock.after(delayMs, resolve))
     this.#reject(context)
   }
 
-  #refused(login: string, reason: RefusalReason, blob?: Buffer): void {
+  #refused(login: string, reason: RefusalReason, key?: string): void {
+    this.#isSettled = true
     const shown = { protocol: 'ssh', login: login.slice(0, 256), address: this.#address, reason } as const
-    this.#ports.reportRefusal(blob === undefined ? shown : { ...shown, fingerprint: fingerprint(blob) })
+    this.#ports.reportRefusal(key === undefined ? shown : { ...shown, fingerprint: key })
   }
 
   #reject(context: AuthContext): void {

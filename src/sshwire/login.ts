@@ -51,6 +51,12 @@ function parsePlace(user: string | undefined, place: string, names: LoginNames):
   return { kind: 'target', user, account, target }
 }
 
+/** The login in its full form: `alice+root@web-1`, `alice+web-1`, `alice`. `user` is who it turned out to be. */
+export function loginName(user: string, login: Exclude<Login, { kind: 'malformed' }>): string {
+  if (login.kind === 'user') return user
+  return `${user}+${login.account === undefined ? '' : `${login.account}@`}${login.target}`
+}
+
 function malformed(why: string): Login {
   return { kind: 'malformed', why }
 }

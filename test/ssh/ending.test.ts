@@ -56,6 +56,7 @@ describe.runIf(has('ssh', 'sshd') && hasLoginShell)('a session ends', () => {
     const late = await run('ssh', [...world.ssh('alice+web-1', ...control), 'id'])
     expect(late).toMatchObject({ status: 77, stderr: expect.stringContaining('no live grant') as string })
     expect(late.stdout.toString()).toBe('')
+    expect(world.refusals).toEqual(['no-grant'])
     expect(world.sshd.connections()).toBe(1)
   })
 

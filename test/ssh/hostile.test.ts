@@ -1,11 +1,11 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import ssh2, { type Client as Ssh2Client, type ClientChannel } from 'ssh2'
 import { afterEach, describe, expect, test } from 'vitest'
 import { FakeClock } from '../support/clock.ts'
 import { has } from '../support/clients.ts'
-import { run } from '../support/terminal.ts'
+import { run, Terminal } from '../support/terminal.ts'
 import { hasLoginShell } from './openssh.ts'
 import { startWorld, type World, type WorldOptions } from './world.ts'
 
@@ -233,6 +233,16 @@ describe.runIf(has('ssh', 'sshd') && hasLoginShell)('after a login', () => {
     const forward = await run('ssh', [...world.ssh('alice+web-1', '-W', '127.0.0.1:22')])
     expect(forward.status).not.toBe(0)
     expect(forward.stderr).toContain('halligan forwards no ports')
+    const local = new Terminal(
+      'ssh',
+      world.ssh('alice+web-1', '-N', '-L', `${world.keys.path('forward')}:127.0.0.1:22`),
+    )
+    await expect.poll(() => existsSync(world.keys.path('forward'))).toBe(true)
+    const through = connect(world.keys.path('forward')).resume()
+    await once(through, 'close')
+    // The client asked for no more sessions by then; a forward is refused for what it is.
+    await local.expect('halligan forwards no ports')
+    local.close()
     const reverse = await run('ssh', [
       ...world.ssh('alice+web-1', '-R', '0:127.0.0.1:1', '-o', 'ExitOnForwardFailure=yes'),
       'id',

@@ -94,7 +94,21 @@ describe.runIf(has('ssh', 'sshd') && hasLoginShell)('a login', () => {
     expect(stderr).toContain('no code was given')
     expect(stderr).toContain('hint: ')
     expect(world.state.leaves).toEqual([])
+    expect(world.refusals).toEqual(['no-second-factor'])
     expect(world.sshd.connections()).toBe(0)
+  })
+
+  test('that ends before a code is given leaves a trace, and so does a key that nobody has, once', async () => {
+    await start()
+    const terminal = client('alice+web-1')
+    await terminal.expect('Code: ')
+    terminal.close()
+    await expect.poll(() => world.refusals).toEqual(['no-second-factor'])
+    const stranger = (login: string) =>
+      world.ssh(login).map((word) => (word === world.keys.path('alice') ? world.keys.path('stranger') : word))
+    for (const login of ['alice+web-1', 'nobody+web-1'])
+      expect(await run('ssh', stranger(login))).toMatchObject({ status: 255 })
+    await expect.poll(() => world.refusals).toEqual(['no-second-factor', 'unknown-key', 'unknown-user'])
   })
 
   test('of somebody without a second factor is told so with status 78', async () => {
