@@ -84,7 +84,10 @@ export async function logIn(attempt: LoginAttempt, ports: LoginPorts): Promise<L
   const used = await ports.secrets.use(proof.secret, login)
   if (used.target.kind !== 'postgres') throw noGrant(login, ports)
   const database = login.database ?? used.target.databases[0] ?? ''
-  if (!used.target.databases.includes(database)) throw noGrant(login, ports)
+  if (!used.target.databases.includes(database)) {
+    refuse('no-grant')
+    throw noGrant(login, ports)
+  }
   if (proof.mechanism === 'SCRAM-SHA-256' && ports.policy(used.grant).channelBinding === 'require') throw unbound()
   attempt.stream.write(Buffer.concat([encodeAuthenticationSaslFinal(proof.serverFinal), encodeAuthenticationOk()]))
   return { ...used, database, secret: proof.secret, mechanism: proof.mechanism }

@@ -44,7 +44,7 @@ export class Secrets implements SecretContract {
   }
 
   /**
-   * Mints a secret for a live grant; with `rotate` every other one of the grant ends. Throws `mfa_required`, `no_grant`.
+   * Mints a secret for a live grant; with `rotate` every other one of the grant ends. Throws `mfa_required`, `no_grant`, `denied`.
    * The fifth live one ends the oldest.
    */
   async issue(
@@ -60,6 +60,7 @@ export class Secrets implements SecretContract {
       })
     if (grant.user !== identity.user.name || registry.live(grant.id) === undefined)
       throw new HalliganError('no_grant', `grant ${grant.id} is not live`)
+    const database = this.#coveredDatabase(grant, options.database)
     const at = clock.now()
     const secret = randomBytes(32).toString('base64url')
     const { salt, iterations } = this.scram(identity.user.name, grant.target)
@@ -74,7 +75,7 @@ export class Secrets implements SecretContract {
       grant: grant.id,
       user: identity.user.name,
       target: grant.target,
-      database: this.#database(grant.target, options.database),
+      database,
       from: identity.address,
       salt,
       iterations,
@@ -135,6 +136,19 @@ export class Secrets implements SecretContract {
       await state.commit({ at, writes: [{ kind: 'grant-secret-used', id: secret.id, at }], leaves: [] })
     }
     return { identity: { user, fingerprint: secret.fingerprint, address: login.address }, grant, target }
+  }
+
+  /** The database a secret is for. Throws `denied` for one that the target or the grant does not have. */
+  #coveredDatabase(grant: Grant, named: string | null): string {
+    const target = this.#ports.target(grant.target)
+    const known = target?.kind === 'postgres' ? target.databases : []
+    const covered = known.filter((name) => grant.databases.length === 0 || grant.databases.includes(name))
+    const database = this.#database(grant.target, named)
+    if (!covered.includes(database))
+      throw new HalliganError('denied', `grant ${grant.id} does not cover database ${JSON.stringify(database)}`, {
+        hint: `databases it covers: ${covered.join(', ') || '(none)'}`,
+      })
+    return database
   }
 
   #database(target: string, named: string | null): string {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { Grant } from '../../src/access/grant.ts'
 import { deriveScramKeys } from '../../src/pgwire/scram.ts'
 import { dsn, envLines } from '../../src/procedure/dsn.ts'
 import { ProcedureWorld } from './world.ts'
@@ -72,6 +73,17 @@ test('nobody gets a secret without a second factor, for a grant of another, or f
   })
   world.registry.endGrant(grant.id, { reason: 'revoked', code: 'killed', message: 'x' })
   await expect(world.secrets.issue(alice, grant, options)).rejects.toMatchObject({ code: 'no_grant' })
+})
+
+test('a secret for a database that target or grant does not have is refused when it is asked for', async () => {
+  const { world, alice, grant } = await opened()
+  await using _ = world
+  const ask = (database: string | null, over: Partial<Grant> = {}) =>
+    world.secrets.issue(alice, { ...grant, ...over }, { database, rotate: false })
+  await expect(ask('postgres')).rejects.toMatchObject({ code: 'denied' })
+  await expect(ask('analytics', { databases: ['shop'] })).rejects.toMatchObject({ code: 'denied' })
+  await expect(ask(null, { databases: ['analytics'] })).rejects.toMatchObject({ code: 'denied' })
+  await expect(ask('analytics', { databases: ['analytics'] })).resolves.toBeDefined()
 })
 
 test('the salt of a login that does not exist is as steady as that of one that does', async () => {
