@@ -4,6 +4,7 @@ import { checkSpace } from '../archive/space.ts'
 import { personCommands } from '../cli/person.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
+import { HalliganError } from '../errors.ts'
 import { buildDirectory } from '../identity/directory.ts'
 import type { Directory, Identity } from '../identity/user.ts'
 import { sessionLog } from '../log.ts'
@@ -65,6 +66,9 @@ export function assembleInside(config: Config, clock: Clock, durable: Durable, s
     saltKey: installation.saltKey,
     ceremony: (identity, grant) => access.ceremony(identity, grant),
   })
+  let journalFailure: HalliganError | undefined
+  /** Alerts sent from memory, by session, until its last row takes them into the outbox: a channel may be down. */
+  const alertsSent = new Map<string, readonly Alert[]>()
   const ports: Parameters<typeof admit>[0] = {
     clock,
     state,
@@ -72,15 +76,27 @@ export function assembleInside(config: Config, clock: Clock, durable: Durable, s
     ceremony: (identity, grant) => access.ceremony(identity, grant),
     openRecorder: (session, header, onFailure) =>
       openRecorder({ session: session.id, header, journal, clock, live, onFailure }),
-    checkSpace: () => checkSpace(config.recordingsDirectory),
-    onEnded: (session, sessionEnd, at) => sealer.ended(session, sessionEnd, at),
+    checkSpace: async () => {
+      if (journalFailure !== undefined) throw noNewSession(journalFailure)
+      await checkSpace(config.recordingsDirectory)
+    },
+    onEnded: async (session, sessionEnd, at) => {
+      const alerts = alertsSent.get(session.id) ?? []
+      alertsSent.delete(session.id)
+      await sealer.ended(session, sessionEnd, at, alerts)
+    },
     onRecorderFailure: (session, error) => {
       sessionLog.error('session.recorder-failed', { session: session.id, error })
-      for (const alert of recorderAlerts(session, error, channels, clock.now())) void outbox.sendNow(alert)
+      const alerts = recorderAlerts(session, error, channels, clock.now())
+      alertsSent.set(session.id, alerts)
+      for (const alert of alerts) void outbox.sendNow(alert)
     },
   }
   // The journal may fail while nobody types: whoever is inside then leaves at once.
-  void journal.failed.then((error) => registry.endAll(journalFailed(error.message)))
+  void journal.failed.then((error) => {
+    journalFailure = error
+    registry.endAll(journalFailed(error))
+  })
   const refusals = new Refusals(clock, state)
   const inProgress = new Set<Promise<unknown>>()
   const admitted: Admit = async (request) => {
@@ -121,8 +137,19 @@ export function commandsFor(
   })
 }
 
-function journalFailed(message: string): SessionEnd {
-  return { reason: 'recorder-failed', code: 'recorder_failed', message: `halligan cannot record any more: ${message}` }
+function journalFailed({ message }: HalliganError): SessionEnd {
+  return {
+    reason: 'recorder-failed',
+    code: 'recorder_failed',
+    message: `this session can no longer be recorded: ${message}`,
+  }
+}
+
+/** What has failed stays failed until a new start: a session let in now would only be ended. */
+function noNewSession({ message, hint }: HalliganError): HalliganError {
+  return new HalliganError('unavailable', `no session can be recorded: ${message}`, {
+    hint: `tell Halligan's operator: ${hint ?? 'the log has the cause'}`,
+  })
 }
 
 function recorderAlerts(session: Session, error: Error, channels: readonly string[], at: number): Alert[] {

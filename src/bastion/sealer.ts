@@ -13,7 +13,7 @@ import { inclusionProof } from '../ledger/merkle.ts'
 import { sessionLog } from '../log.ts'
 import { sealOrphans, sealSession, sealStateOf, type SealPorts } from '../procedure/seal.ts'
 import type { Seal, Session, SessionEnd, SessionRecord } from '../session/session.ts'
-import type { LedgerHead } from '../session/state.ts'
+import type { Alert, LedgerHead } from '../session/state.ts'
 import type { Durable } from './durable.ts'
 import { writeDurably } from './installation.ts'
 
@@ -41,8 +41,11 @@ export class Sealer implements Recordings {
     }
   }
 
-  /** The session's last line is durable, or its recorder failed: writes the row, then seals. Never throws; resolves when the row is written. */
-  async ended(session: Session, end: SessionEnd, at: number): Promise<void> {
+  /**
+   * The session's last line is durable, or its recorder failed: writes the row, with the alerts that its failure sent,
+   * then seals. Never throws; resolves when the row is written.
+   */
+  async ended(session: Session, end: SessionEnd, at: number, alerts: readonly Alert[]): Promise<void> {
     const failed: AuditEvent = { type: 'recorder-failed', session: session.id, error: end.message }
     const leaves = end.reason === 'recorder-failed' ? [failed] : []
     try {
@@ -50,6 +53,7 @@ export class Sealer implements Recordings {
         at,
         writes: [{ kind: 'session-ended', id: session.id, endedAt: at, end }],
         leaves,
+        alerts,
       })
     } catch (error) {
       // The row stays open; the next start ends and seals it.

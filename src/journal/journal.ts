@@ -278,6 +278,6 @@ function failureOf({ message, system }: { readonly message: string; readonly sys
     system === 'ENOSPC'
       ? 'free space on the file system of the journal, then start Halligan again'
       : 'look at the disk of the journal and the log, then start Halligan again'
-  const what = system === '' ? 'the journal cannot be written' : `the journal cannot be written: ${system}`
-  return new HalliganError('journal_failed', what, { hint, cause: new Error(message) })
+  const why = system === 'ENOSPC' ? ': the disk is full (ENOSPC)' : system === '' ? '' : `: ${system}`
+  return new HalliganError('journal_failed', `the journal cannot be written${why}`, { hint, cause: new Error(message) })
 }

@@ -220,7 +220,7 @@ export class Relay {
     this.#finish({
       reason: 'recorder-failed',
       code: 'recorder_failed',
-      message: 'halligan cannot record this session any more',
+      message: 'this session can no longer be recorded',
     })
   }
 

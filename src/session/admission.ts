@@ -145,7 +145,7 @@ export interface AdmissionPorts {
     header: Readonly<Record<string, unknown>>,
     onFailure: (error: Error) => void,
   ) => Promise<Recorder>
-  /** Refuses a new session when there is no room to record it: throws `unavailable`. */
+  /** Refuses a new session when it could not be recorded, for want of room or of a journal: throws `unavailable`. */
   readonly checkSpace: () => Promise<void>
   /** The row, the alert, the seal: whatever follows the last line. Never throws. */
   readonly onEnded: (session: Session, end: SessionEnd, at: number) => Promise<void>
@@ -185,7 +185,7 @@ export async function admit(ports: AdmissionPorts, request: AdmissionRequest): P
       admission.end({
         reason: 'recorder-failed',
         code: 'recorder_failed',
-        message: 'halligan cannot record this session any more',
+        message: error.message,
       })
     })
     admission.opened(recorder)

@@ -179,8 +179,10 @@ class SessionRecorder implements Recorder {
 
   #fail(cause: unknown): void {
     if (this.#failure !== null) return
-    this.#failure = new HalliganError('recorder_failed', 'this session can no longer be recorded, so it ends', {
-      hint: 'tell the operator of Halligan: the log has the cause',
+    const known = cause instanceof HalliganError ? cause : undefined
+    const why = known === undefined ? '' : `: ${known.message}`
+    this.#failure = new HalliganError('recorder_failed', `this session can no longer be recorded${why}`, {
+      hint: `tell the operator of Halligan: ${known?.hint ?? 'the log has the cause'}`,
       cause,
     })
     this.#onFailure(this.#failure)

@@ -102,7 +102,7 @@ for (const { name, send } of [
     world.journal.fail()
     socket.write(Buffer.concat(send))
     const said = (await untilClosed(socket)).toString('latin1')
-    expect(said).toMatch(/SFATAL\0.*C57P01\0Mhalligan cannot record this session any more/)
+    expect(said).toMatch(/SFATAL\0.*C57P01\0Mthis session can no longer be recorded/)
     expect(await arrived()).toEqual([])
     await expect.poll(() => world.ended).toMatchObject([{ reason: 'recorder-failed' }])
   })
