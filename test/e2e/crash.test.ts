@@ -1,14 +1,18 @@
+import { createCipheriv } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { has } from '../support/clients.ts'
 import { Statements, Typing, Upload } from './emergency.ts'
-import { ledgerOf, recordedLines, sealedSessions, verifyAll } from './evidence.ts'
+import { ledgerOf, recordingsOf, sealedSessions, verifyAll } from './evidence.ts'
 import { Serving } from './serving.ts'
 import { Surroundings } from './surroundings.ts'
 import { until } from './until.ts'
 
 const rounds = Array.from({ length: 10 }, (_, index) => index)
 const userOf = (round: number): string => `engineer-${round}`
+
+/** 64 MiB that look random: more than is uploaded before the kill. */
+const content = createCipheriv('aes-128-ctr', Buffer.alloc(16, 1), Buffer.alloc(16)).update(Buffer.alloc(64 << 20))
 
 let world: Surroundings
 let bastion: Serving | undefined
@@ -36,23 +40,20 @@ test.runIf(has('ssh', 'psql'))(
       // Each round a little later: some uploads are cut in their text, some in their bulk.
       await until('text has been typed', () => typing.receivedBytes() > 100 * round)
       await until('statements have been run', async () => (await statements.receivedRows()) > 10 * round)
-      const upload = new Upload(world, user)
+      const upload = await Upload.open(world, user, content)
+      upload.begin()
       await until('part of the upload is there', () => upload.receivedBytes() > 300_000 * round)
       await bastion?.kill()
       await Promise.all([typing.over(), upload.over(), statements.over()])
       if (round % 3 === 2) await startAndKill()
       bastion = await Serving.start(world)
 
-      const sessions = await sealedSessions(world.state, user)
-      const cut = sessions.filter(({ sealed }) => sealed.state === 'interrupted' && sealed.endReason === 'interrupted')
-      const read = await Promise.all(
-        cut.map(async ({ opened, sealed }) => ({ opened, lines: await recordedLines(world.recordings, sealed.file) })),
-      )
-      const on = (target: string) => read.filter(({ opened }) => opened.target === target).map(({ lines }) => lines)
-      const [typed = [], uploaded = []] = on('web-1')
+      const cut = await sealedSessions(world.state, user, 'interrupted')
+      const read = await recordingsOf(world.recordings, cut)
+      const [typed = [], uploaded = []] = read('web-1')
       typing.check(typed)
       upload.check(uploaded)
-      await statements.check(on('orders'))
+      await statements.check(read('orders'))
     }
     await bastion?.kill()
     const { status, report } = await verifyAll(world)

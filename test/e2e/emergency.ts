@@ -1,7 +1,7 @@
 // People at work on the targets through Halligan, without a pause: somebody types, something is uploaded, statements run.
 // Each says afterwards what its target received and holds it against the recording.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { createCipheriv, createHash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -76,22 +76,36 @@ export class Typing {
 
 /** Bytes streamed into a file on the target without a terminal: first as text, then as bulk. */
 export class Upload {
-  readonly client: ChildProcess
+  readonly #client: ChildProcess
   readonly #file: string
+  readonly #content: Buffer
   readonly #exited: Promise<unknown>
   #told = ''
 
-  constructor(world: Surroundings, user: string) {
-    this.#file = join(world.drop, `${user}.upload`)
-    const command = `trap 'echo > ${this.#file}.over' EXIT; cat > ${this.#file}`
-    this.client = spawn('/usr/bin/ssh', [...world.sshArguments, `${user}.web-1`, command], {
+  private constructor(client: ChildProcess, file: string, content: Buffer) {
+    this.#client = client
+    this.#file = file
+    this.#content = content
+    this.#exited = once(client, 'exit')
+    client.stderr?.on('data', (chunk: Buffer) => (this.#told += chunk.toString()))
+  }
+
+  /** The target waits for `content`; `begin` sends it. */
+  static async open(world: Surroundings, user: string, content: Buffer): Promise<Upload> {
+    const file = join(world.drop, `${user}.upload`)
+    const command = `trap 'echo > ${file}.over' EXIT; cat > ${file}`
+    const client = spawn('/usr/bin/ssh', [...world.sshArguments, `${user}.web-1`, command], {
       detached: true,
       env: cleanEnv(),
       stdio: ['pipe', 'ignore', 'pipe'],
     })
-    this.#exited = once(this.client, 'exit')
-    this.client.stderr?.on('data', (chunk: Buffer) => (this.#told += chunk.toString()))
-    feed(this.client, upload)
+    const upload = new Upload(client, file, content)
+    await until('the target waits for the upload', () => existsSync(file))
+    return upload
+  }
+
+  begin(): void {
+    feed(this.#client, this.#content)
   }
 
   /** What the person is told. */
@@ -100,7 +114,7 @@ export class Upload {
   }
 
   get status(): number | null {
-    return this.client.exitCode
+    return this.#client.exitCode
   }
 
   receivedBytes(): number {
@@ -114,24 +128,19 @@ export class Upload {
 
   check(lines: readonly EventLine[]): void {
     const received = readFileSync(this.#file)
-    expectBeginsWith(upload, received)
+    expectBeginsWith(this.#content, received)
     const whole = streamOf(lines, 'i')
-    expectBeginsWith(upload, whole)
+    expectBeginsWith(this.#content, whole)
     let recordedBytes = whole.length
     const hash = createHash('sha256').update(whole)
     for (const { stream, offset, length, sha256 } of factsOf(lines, 'h')) {
       expect({ stream, offset }).toEqual({ stream: 'i', offset: recordedBytes })
-      hash.update(upload.subarray(recordedBytes, (recordedBytes += Number(length))))
+      hash.update(this.#content.subarray(recordedBytes, (recordedBytes += Number(length))))
       expect(sha256).toBe(hash.copy().digest('hex'))
     }
     expect(received.length).toBeLessThanOrEqual(recordedBytes)
   }
 }
-
-/** 64 MiB that look random and are the same each time. */
-const upload: Buffer = createCipheriv('aes-128-ctr', Buffer.alloc(16, 1), Buffer.alloc(16)).update(
-  Buffer.alloc(64 << 20),
-)
 
 /** More than a session gets done before it is cut. */
 const STATEMENTS = 20_000
@@ -141,8 +150,7 @@ const STATEMENTS = 20_000
  * Each row has a number of its own, and each draws from a sequence, which no rollback takes back.
  */
 export class Statements {
-  readonly psql: ChildProcess
-  readonly #clients: readonly ChildProcess[]
+  readonly #psql: ChildProcess
   readonly #exited: Promise<unknown>
   readonly #world: Surroundings
   readonly #user: string
@@ -152,11 +160,10 @@ export class Statements {
   private constructor(world: Surroundings, user: string, clients: [ChildProcess, ...ChildProcess[]], arrivals: number) {
     this.#world = world
     this.#user = user
-    this.#clients = clients
     this.#arrivalsBefore = arrivals
     this.#exited = Promise.all(clients.map((client) => once(client, 'exit')))
-    this.psql = clients[0]
-    this.psql.stderr?.on('data', (chunk: Buffer) => (this.#told += chunk.toString()))
+    this.#psql = clients[0]
+    this.#psql.stderr?.on('data', (chunk: Buffer) => (this.#told += chunk.toString()))
   }
 
   /** Once, before the first: the table that takes the rows. */
@@ -178,6 +185,11 @@ export class Statements {
     feed(psql, Buffer.from(Array.from({ length: STATEMENTS }, (_, n) => statement(`${user}/psql`, n)).join('')))
     const benches = has('pgbench') ? [pgbench(world, user, dsn)] : []
     return new Statements(world, user, [psql, ...benches], arrivals)
+  }
+
+  /** psql's exit status. */
+  get status(): number | null {
+    return this.#psql.exitCode
   }
 
   /** What psql said on stderr. */
@@ -207,10 +219,6 @@ export class Statements {
     const arrived = (await arrivalsOf(this.#world)) - this.#arrivalsBefore
     expect(arrived).toBeGreaterThan(0)
     expect(arrived).toBeLessThanOrEqual(recorded.size)
-  }
-
-  stop(): void {
-    for (const client of this.#clients) client.kill('SIGKILL')
   }
 
   async #received(): Promise<string[]> {

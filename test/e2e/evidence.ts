@@ -1,7 +1,7 @@
 // What is on the disk of an installation when it is looked at from outside: its ledger and its sealed recordings.
 import { join } from 'node:path'
 import { readChunks } from '../../src/archive/stored-file.ts'
-import { type AuditEvent, decodeLeaf } from '../../src/audit.ts'
+import { type AuditEvent, type AuditEventType, decodeLeaf } from '../../src/audit.ts'
 import { ByteSource } from '../../src/recording/byte-source.ts'
 import { readLines } from '../../src/recording/content.ts'
 import { bytesOf, decodeLine, type EventLine, type Stream } from '../../src/recording/event-line.ts'
@@ -9,7 +9,6 @@ import type { VerifyReport } from '../../src/recording/finding.ts'
 import { readLedger } from '../../src/store/ledger-reader.ts'
 import { run } from '../support/terminal.ts'
 import { mainFile } from './serving.ts'
-import type { Surroundings } from './surroundings.ts'
 
 /** Every row of the ledger, in order. */
 export async function ledgerOf(state: string): Promise<(AuditEvent & { readonly at: number })[]> {
@@ -23,17 +22,36 @@ export interface SealedSession {
   readonly sealed: Extract<AuditEvent, { type: 'session-sealed' }>
 }
 
-/** The sessions of a user with their seals, in the order in which they were opened. Fails when one has none. */
-export async function sealedSessions(state: string, user: string): Promise<SealedSession[]> {
+/** The rows of one type. */
+export function only<Type extends AuditEventType>(
+  ledger: readonly AuditEvent[],
+  type: Type,
+): Extract<AuditEvent, { type: Type }>[] {
+  return ledger.filter((event): event is Extract<AuditEvent, { type: Type }> => event.type === type)
+}
+
+/** The sessions of a user that ended by `reason`, with their seals, as they were opened. Fails when any has no seal. */
+export async function sealedSessions(state: string, user: string, reason: string): Promise<SealedSession[]> {
   const ledger = await ledgerOf(state)
-  const opened = ledger.filter((event) => event.type === 'session-opened').filter((event) => event.user === user)
-  return opened.map((one) => {
-    const sealed = ledger
-      .filter((event) => event.type === 'session-sealed')
-      .find(({ session }) => session === one.session)
-    if (sealed === undefined) throw new Error(`session ${one.session} is not sealed`)
-    return { opened: one, sealed }
+  const seals = new Map(only(ledger, 'session-sealed').map((sealed) => [sealed.session, sealed]))
+  const sessions = only(ledger, 'session-opened').flatMap((opened) => {
+    if (opened.user !== user) return []
+    const sealed = seals.get(opened.session)
+    if (sealed === undefined) throw new Error(`session ${opened.session} is not sealed`)
+    return [{ opened, sealed }]
   })
+  return sessions.filter(({ sealed }) => sealed.endReason === reason)
+}
+
+/** Reads the recordings of `sessions`; gives those of a target, in the same order. */
+export async function recordingsOf(
+  recordings: string,
+  sessions: readonly SealedSession[],
+): Promise<(target: string) => EventLine[][]> {
+  const read = await Promise.all(
+    sessions.map(async ({ opened, sealed }) => ({ opened, lines: await recordedLines(recordings, sealed.file) })),
+  )
+  return (target) => read.filter(({ opened }) => opened.target === target).map(({ lines }) => lines)
 }
 
 /** The lines of a sealed file. Fails when it is not sound to its end. */
@@ -62,13 +80,20 @@ export function factsOf(lines: readonly EventLine[], code: string): Record<strin
   )
 }
 
+/** What is verified of an installation, and with what. */
+export interface Installation {
+  readonly state: string
+  readonly recordings: string
+  readonly publicKeyFile: string
+}
+
 /** `halligan verify --all` as an auditor runs it, with the pinned key. */
-export async function verifyAll(
-  { state, recordings, publicKeyFile }: Surroundings,
-  prefix: readonly string[] = [],
-): Promise<{ readonly status: number | null; readonly report: VerifyReport }> {
+export async function verifyAll({
+  state,
+  recordings,
+  publicKeyFile,
+}: Installation): Promise<{ readonly status: number | null; readonly report: VerifyReport }> {
   const places = ['--state', state, '--recordings', recordings, '--key', publicKeyFile]
-  const [file = '', ...args] = [...prefix, process.execPath, mainFile, 'verify', '--all', '--json', ...places]
-  const { status, stdout } = await run(file, args)
+  const { status, stdout } = await run(process.execPath, [mainFile, 'verify', '--all', '--json', ...places])
   return { status, report: JSON.parse(stdout.toString()) as VerifyReport }
 }

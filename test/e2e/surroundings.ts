@@ -24,6 +24,8 @@ export interface SurroundingsOptions {
   readonly engineers: readonly string[]
   /** `journal.segment` */
   readonly segment: string
+  /** The recordings in a folder of their own (the default here), or below the state as Halligan's default is. */
+  readonly recordings?: 'apart' | 'below the state'
 }
 
 const clock = systemClock()
@@ -33,7 +35,6 @@ export class Surroundings {
   /** 0700; state, configuration and secrets lie in it. */
   readonly folder: string
   readonly state: string
-  /** Where the recordings go: a folder of its own, so that it can be a disk of its own. */
   readonly recordings: string
   readonly configFile: string
   /** Where the targets' accounts may write and the test may read. */
@@ -60,7 +61,10 @@ export class Surroundings {
     this.#opened = opened
     this.folder = folder
     this.state = join(folder, 'state')
-    this.recordings = join(folder, 'recordings')
+    this.recordings = join(
+      options.recordings === undefined || options.recordings === 'apart' ? folder : this.state,
+      'recordings',
+    )
     this.drop = join(folder, 'drop')
     this.configFile = join(folder, 'halligan.yaml')
     for (const path of [this.state, this.recordings]) mkdirSync(path, { mode: 0o700 })
