@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
 import { totpCode } from '../identity/totp.ts'
+import { holdStateDirectory } from '../store/lock.ts'
 import { showCode, type Output } from './code-display.ts'
 import { demoPeople, writeDemoConfig } from './demo-config.ts'
 import { readDemoJson, removeDemoJson, writeDemoJson, type DemoContract } from './demo-json.ts'
@@ -63,10 +64,15 @@ export async function runDemo(options: DemoOptions): Promise<void> {
 async function startDemo(options: DemoOptions, opened: AsyncDisposableStack): Promise<void> {
   const { clock } = options
   const folder = demoStateDirectory(options.state)
+  // Before anything in it is written: what a running demo reads there must not become another's.
+  const held = holdStateDirectory(folder)
+  opened.defer(() => held.release())
   const { ports, notes } = await choosePorts(options.portBase)
   const [postgres, sshTarget, sinks] = await startTargets(clock, opened)
   const users = demoUsers(join(folder, 'users'), demoPeople)
   const config = writeDemoConfig(folder, { postgres, sshTarget, sinks, users, ports })
+  // The bastion takes it for itself.
+  held.release()
   const bastion = await options.start(config.text, config.file)
   opened.defer(() => bastion.close())
   for (const { name, totpSecret } of users)
