@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Secrets } from '../config/secrets.ts'
 import { Feed, withFeed } from '../http/feed.ts'
+import type { FileSystem } from '../journal/file-port.ts'
 import { openJournal, type OpenJournal } from '../journal/journal.ts'
 import { Outbox } from '../notify/outbox.ts'
 import { webhookChannel } from '../notify/webhook.ts'
@@ -13,6 +14,14 @@ import type { State } from '../session/state.ts'
 import { holdStateDirectory } from '../store/lock.ts'
 import { openState } from '../store/state.ts'
 import { openInstallation, publishKey, type Installation } from './installation.ts'
+
+export interface DurableOptions {
+  readonly config: Config
+  readonly secrets: Secrets
+  readonly clock: Clock
+  /** For tests: the files the journal writes to. */
+  readonly journalFiles?: FileSystem
+}
 
 export interface Durable {
   readonly installation: Installation
@@ -26,7 +35,7 @@ export interface Durable {
 
 /** Opens it all, in this order; `opened` closes what was opened, in reverse. Throws `state_locked`, `store_failed`, `journal_failed`, `config_invalid`. */
 export async function openDurable(
-  { config, secrets, clock }: { readonly config: Config; readonly secrets: Secrets; readonly clock: Clock },
+  { config, secrets, clock, journalFiles }: DurableOptions,
   opened: AsyncDisposableStack,
 ): Promise<Durable> {
   const lock = holdStateDirectory(config.stateDirectory)
@@ -46,6 +55,7 @@ export async function openDurable(
     segmentBytes: config.journal.segmentBytes,
     epochKeyFile: installation.epochKeyFile,
     clock,
+    ...(journalFiles === undefined ? {} : { fileSystem: journalFiles }),
   })
   opened.defer(() => journal.close())
   publishKey(installation, Buffer.from(journal.recovery.genesisPublicKey, 'hex'))

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Secrets } from '../config/secrets.ts'
 import { startHttp, type HttpServer } from '../http/server.ts'
+import type { FileSystem } from '../journal/file-port.ts'
 import { AddressDelay } from '../identity/lockout.ts'
 import type { Identity } from '../identity/user.ts'
 import type { Grant } from '../access/grant.ts'
@@ -33,6 +34,8 @@ export interface FrontOptions {
   readonly clock: Clock
   /** Folder of the built page. */
   readonly webRoot: string
+  /** For tests: the files the journal writes to; the machine's own without it. */
+  readonly journalFiles?: FileSystem
 }
 
 /** Opens the three ports; ssh last, since its commands point at the others. Throws a listener's own error. */

@@ -27,6 +27,7 @@ export class Sealer implements Recordings {
   readonly #ports: SealPorts
   /** Sessions whose sealing runs; `settled` waits for them. */
   readonly #running = new Set<Promise<void>>()
+  #hasJournalFailed = false
 
   constructor(durable: Durable, clock: Clock, directories: { readonly recordings: string; readonly state: string }) {
     this.#durable = durable
@@ -39,6 +40,7 @@ export class Sealer implements Recordings {
       writeRecording: (session, lines) => sealRecording(this.#directory, session.id, session.openedAt, lines),
       writeProof: (file, content, ledger) => this.#prove(file, content, ledger),
     }
+    void durable.journal.failed.then(() => (this.#hasJournalFailed = true))
   }
 
   /**
@@ -47,7 +49,7 @@ export class Sealer implements Recordings {
    */
   async ended(session: Session, end: SessionEnd, at: number, alerts: readonly Alert[]): Promise<void> {
     const failed: AuditEvent = { type: 'recorder-failed', session: session.id, error: end.message }
-    const leaves = end.reason === 'recorder-failed' ? [failed] : []
+    const leaves = sealStateOf(end) === 'complete' ? [] : [failed]
     try {
       await this.#durable.state.commit({
         at,
@@ -60,9 +62,18 @@ export class Sealer implements Recordings {
       sessionLog.error('session.end-not-written', { session: session.id, error })
       return
     }
+    if (this.#isInDoubt(end)) return
     const sealing = this.#seal(session.id, end)
     this.#running.add(sealing)
     void sealing.then(() => this.#running.delete(sealing))
+  }
+
+  /**
+   * A write or sync that failed may have put lines on the disk all the same: only the next start can tell what the
+   * journal holds of the session, and seals that.
+   */
+  #isInDoubt(end: SessionEnd): boolean {
+    return this.#hasJournalFailed && sealStateOf(end) !== 'complete'
   }
 
   async #seal(id: string, end: SessionEnd): Promise<void> {
@@ -85,7 +96,7 @@ export class Sealer implements Recordings {
     if (this.#running.size > 0) return
     try {
       for (const { id, end } of await this.#durable.state.sessions({ states: ['ended'], limit: 20 }))
-        if (end !== null) await this.#seal(id, end)
+        if (end !== null && !this.#isInDoubt(end)) await this.#seal(id, end)
     } catch (error) {
       sessionLog.error('session.retry-failed', { error })
     }

@@ -65,7 +65,8 @@ export async function sealOrphans(ports: SealPorts, damaged: ReadonlySet<string>
 
 /** `complete` only when the session's last line is known to be durable. */
 export function sealStateOf(end: SessionEnd | null): SealState {
-  return end === null || end.reason === 'recorder-failed' || end.reason === 'interrupted' ? 'interrupted' : 'complete'
+  const isCut = end === null || end.reason === 'recorder-failed' || end.reason === 'interrupted'
+  return isCut || end.isRecorded === false ? 'interrupted' : 'complete'
 }
 
 async function endInterrupted(ports: SealPorts, session: SessionRecord): Promise<void> {

@@ -118,8 +118,9 @@ export class Admission {
       await this.#recorder?.fact('x', String(end.exitStatus ?? (end.code === null ? 0 : errorCodes[end.code].exit)))
     } catch (error) {
       sessionLog.error('session.last-line-lost', { session: this.session.id, error })
-      if (recorded.reason !== 'recorder-failed')
-        recorded = { ...end, message: `${end.message} (its last lines were not recorded)` }
+      const isSaid = end.reason === 'recorder-failed'
+      const message = isSaid ? end.message : `${end.message} (its last lines were not recorded)`
+      recorded = { ...end, isRecorded: false, message }
     }
     this.#state = advance(this.#state, 'recorded')
     if (written !== 'nothing') await this.#ports.onEnded(this.session, recorded, at)

@@ -51,6 +51,8 @@ export interface SessionEnd {
   /** For the user and the record, such as `killed by adam: wrong host`. */
   readonly message: string
   readonly exitStatus?: number | string
+  /** False: the last lines, which say all this in the recording, were not confirmed as durable. */
+  readonly isRecorded?: false
 }
 
 /** What a sealed recording is, as its ledger leaf says it. */

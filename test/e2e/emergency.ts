@@ -150,6 +150,7 @@ const STATEMENTS = 20_000
  * Each row has a number of its own, and each draws from a sequence, which no rollback takes back.
  */
 export class Statements {
+  readonly dsn: string
   readonly #psql: ChildProcess
   readonly #exited: Promise<unknown>
   readonly #world: Surroundings
@@ -157,9 +158,16 @@ export class Statements {
   readonly #arrivalsBefore: number
   #told = ''
 
-  private constructor(world: Surroundings, user: string, clients: [ChildProcess, ...ChildProcess[]], arrivals: number) {
+  private constructor(
+    world: Surroundings,
+    user: string,
+    dsn: string,
+    clients: [ChildProcess, ...ChildProcess[]],
+    arrivals: number,
+  ) {
     this.#world = world
     this.#user = user
+    this.dsn = dsn
     this.#arrivalsBefore = arrivals
     this.#exited = Promise.all(clients.map((client) => once(client, 'exit')))
     this.#psql = clients[0]
@@ -184,7 +192,7 @@ export class Statements {
     })
     feed(psql, Buffer.from(Array.from({ length: STATEMENTS }, (_, n) => statement(`${user}/psql`, n)).join('')))
     const benches = has('pgbench') ? [pgbench(world, user, dsn)] : []
-    return new Statements(world, user, [psql, ...benches], arrivals)
+    return new Statements(world, user, dsn, [psql, ...benches], arrivals)
   }
 
   /** psql's exit status. */

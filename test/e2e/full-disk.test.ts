@@ -68,10 +68,10 @@ describe.runIf(isHere).each(places)('$name', ({ recordings, size, folder, fill }
       expect(upload.status).toBe(75)
       expect(upload.told).toMatch(/^halligan: .*ENOSPC/)
       expect(statements.told).toMatch(/FATAL: .*ENOSPC/)
-      await refused(world)
+      await refused(world, statements.dsn)
       // Room alone does not help: what has failed stays failed until it is started again.
       disk.run('rm', somebodyElse)
-      await refused(world)
+      await refused(world, statements.dsn)
       expect(await bastion.stop()).toBe(0)
 
       bastion = await Serving.start(world, disk.prefix)
@@ -102,6 +102,44 @@ describe.runIf(isHere).each(places)('$name', ({ recordings, size, folder, fill }
   )
 })
 
+describe.runIf(isHere)('a full disk on which the journal still has room', () => {
+  let world: Surroundings | undefined
+  let disk: SmallDisk | undefined
+  let bastion: Serving | undefined
+
+  afterEach(async () => {
+    await bastion?.kill()
+    await disk?.unmount()
+    await world?.close()
+  })
+
+  test('lets who is inside go on and end, nobody in, and seals once there is room', { timeout: 90_000 }, async () => {
+    const options = { engineers: ['ada'], segment: '1MiB' }
+    ;({ world, disk } = await onSmallDisk(options, ({ recordings }) => recordings, '8m'))
+    bastion = await Serving.start(world, disk.prefix)
+    const shell = await world.breakGlass('ada', 'web-1')
+    const somebodyElse = join(world.recordings, 'somebody-else')
+    disk.fill(somebodyElse)
+    const { status, stderr } = await run('/usr/bin/ssh', [...world.sshArguments, 'ada.web-1', 'true'])
+    expect(stderr).toMatch(/^halligan: no room to record: .*\nhint: /)
+    expect(status).toBe(75)
+    shell.type('echo still-$((40+2)); exit 5\r')
+    await shell.expect('still-42')
+    expect(await shell.exited).toBe(5)
+
+    const seals = async () => only(await ledgerOf(world?.state ?? ''), 'session-sealed')
+    expect(await seals()).toEqual([])
+    disk.run('rm', somebodyElse)
+    await until('the session is sealed', async () => (await seals()).length === 1)
+    expect(await bastion.stop()).toBe(0)
+    const { report } = await verifyAll(copyOf(world, disk))
+    expect(report.findings).toEqual([])
+    expect(report.recordings.map(({ state, endReason }) => ({ state, endReason }))).toEqual([
+      { state: 'proven', endReason: 'exited' },
+    ])
+  })
+})
+
 /** Surroundings whose state or recordings lie on a disk of their own. */
 async function onSmallDisk(
   options: SurroundingsOptions,
@@ -126,11 +164,13 @@ function copyOf(world: Surroundings, disk: SmallDisk): Installation {
   return { state, recordings, publicKeyFile: world.publicKeyFile.replace(world.state, state) }
 }
 
-/** A new session is refused with the reason and what to do. */
-async function refused(world: Surroundings): Promise<void> {
+/** A new session is refused on both front ends, with the reason and what to do. */
+async function refused(world: Surroundings, dsn: string): Promise<void> {
   const { status, stderr } = await run('/usr/bin/ssh', [...world.sshArguments, 'ada.web-1', 'true'])
   expect(stderr).toMatch(/^halligan: .*ENOSPC.*\nhint: /)
   expect(status).toBe(75)
+  const psql = await run('psql', ['-X', '-c', 'SELECT 1', dsn])
+  expect(psql.stderr).toMatch(/FATAL: .*ENOSPC.*\nHINT: /)
 }
 
 /** Each of these sessions has been told of, with the reason. */

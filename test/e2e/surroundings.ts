@@ -26,6 +26,8 @@ export interface SurroundingsOptions {
   readonly segment: string
   /** The recordings in a folder of their own (the default here), or below the state as Halligan's default is. */
   readonly recordings?: 'apart' | 'below the state'
+  /** Where alerts go; without it to `sinks`. */
+  readonly webhook?: string
 }
 
 const clock = systemClock()
@@ -207,7 +209,7 @@ export class Surroundings {
     writeFileSync(join(this.folder, 'key'), randomBytes(32).toString('base64'), { mode: 0o600 })
   }
 
-  #config(users: readonly DemoUser[], { engineers, segment }: SurroundingsOptions): unknown {
+  #config(users: readonly DemoUser[], { engineers, segment, webhook }: SurroundingsOptions): unknown {
     const { postgres, sshTarget, sinks } = this
     const host = '127.0.0.1'
     const policy = (name: string, target: string, account: string, files: 'full' | 'hash') => ({
@@ -258,7 +260,7 @@ export class Surroundings {
           credentials: { app_readwrite: 'orders-password' },
         },
       ],
-      channels: [{ name: 'sink', kind: 'webhook', url: sinks.webhook, secret: 'webhook' }],
+      channels: [{ name: 'sink', kind: 'webhook', url: webhook ?? sinks.webhook, secret: 'webhook' }],
       policies: [policy('hosts', 'web-1', 'deploy', 'hash'), policy('databases', 'orders', 'app_readwrite', 'full')],
     }
   }
