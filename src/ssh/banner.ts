@@ -35,6 +35,8 @@ export function titleText(line: string): Buffer {
   return Buffer.from(`\x1b]2;${line}\x07\x07`)
 }
 
+const ALTERNATE_MODES: ReadonlySet<string> = new Set(['47', '1047', '1049'])
+
 /** Watches a terminal's output for the alternate screen (DEC private modes 47, 1047, 1049). */
 export class ScreenWatch {
   #tail = ''
@@ -48,8 +50,9 @@ export class ScreenWatch {
     // A switch may be cut in two; nothing longer than itself needs keeping.
     if (!bytes.includes(0x1b) && this.#tail === '') return
     const text = this.#tail + bytes.toString('latin1')
-    for (const [, , onOff] of text.matchAll(/\x1b\[\?(?:\d+;)*(47|1047|1049)(?:;\d+)*([hl])/g))
-      this.#isAlternate = onOff === 'h'
+    // Bounded in every part, so that no text makes the search go back and forth: it is the target that writes it.
+    for (const [, modes, onOff] of text.matchAll(/\x1b\[\?((?:\d{1,5};){0,15}\d{1,5})([hl])/g))
+      if (modes?.split(';').some((mode) => ALTERNATE_MODES.has(mode))) this.#isAlternate = onOff === 'h'
     const last = text.lastIndexOf('\x1b')
     this.#tail = last >= 0 && text.length - last < 16 ? text.slice(last) : ''
   }

@@ -133,24 +133,25 @@ export class Channel {
   /** Sends up to one turn; true while there is more that could go now. */
   sendTurn(transport: Transport): boolean {
     let left = TURN_BYTES
+    let gone = 0
     while (left > 0 && transport.hasRoom) {
-      const [item] = this.#queue
-      if (item === undefined) return false
+      const item = this.#queue[gone]
+      if (item === undefined) break
       if (item.kind === 'message') {
-        this.#queue.shift()
+        gone++
         transport.send(item.payload)
         continue
       }
-      if (this.#sendWindow === 0) return false
+      if (this.#sendWindow === 0) break
       const size = Math.min(item.bytes.length, this.#sendWindow, this.#packetSize)
       transport.sendData(this.#remoteId, item.bytes.subarray(0, size), item.extended)
       this.#sendWindow -= size
       left -= size
       item.bytes = item.bytes.subarray(size)
-      if (item.bytes.length > 0) continue
-      this.#queue.shift()
-      item.done?.()
+      if (item.bytes.length === 0) gone++
     }
+    // Out of the queue together: one at a time, a long queue of small pieces would be moved once for each.
+    for (const item of this.#queue.splice(0, gone)) if (item.kind === 'data') item.done?.()
     return left <= 0
   }
 
@@ -160,7 +161,8 @@ export class Channel {
       throw new ProtocolViolation(`${bytes.length} bytes into a window of ${this.#receiveWindow}`)
     }
     this.#receiveWindow -= bytes.length
-    if (this.#ending === 'closing') return
+    // Nothing takes no window, so nothing would bound how much of it is kept.
+    if (this.#ending === 'closing' || bytes.length === 0) return
     this.#listener?.data(bytes, extended)
   }
 

@@ -11,6 +11,9 @@ import { splitCommand } from './command-line.ts'
 import { LineInput } from './line-input.ts'
 import type { Sink } from './session-channel.ts'
 
+/** Echo that the client has not taken: a screen or two. What is typed beyond it is read and not shown. */
+const MAX_ECHO_BYTES = 16 << 10
+
 export interface ChannelCommand {
   readonly channel: Channel
   readonly program: Program
@@ -27,11 +30,7 @@ export function runOnChannel(command: ChannelCommand): { readonly sink: Sink; re
   const interrupted = new AbortController()
   const write = (text: string, extended: boolean) =>
     channel.write(Buffer.from(hasTerminal ? text.replace(/\r?\n/g, '\r\n') : text), extended)
-  const input = new LineInput(
-    hasTerminal,
-    (text) => channel.write(Buffer.from(text), true),
-    () => interrupted.abort(),
-  )
+  const input = new LineInput(hasTerminal, echoTo(channel), () => interrupted.abort())
   const io: CommandIo = {
     stdout: (text) => write(text, false),
     stderr: (text) => write(text, true),
@@ -44,6 +43,17 @@ export function runOnChannel(command: ChannelCommand): { readonly sink: Sink; re
     signal: AbortSignal.any([gone, interrupted.signal]),
   }
   return { sink: sinkOf(channel, input, interrupted), ended: finish(command, io) }
+}
+
+/** What is typed costs the client a window; its echo must not pile up here while nobody reads it. */
+function echoTo(channel: Channel): (text: string) => void {
+  let waiting = 0
+  return (text) => {
+    const bytes = Buffer.from(text)
+    if (waiting + bytes.length > MAX_ECHO_BYTES) return
+    waiting += bytes.length
+    channel.write(bytes, true, () => (waiting -= bytes.length))
+  }
 }
 
 async function finish({ channel, program, caller, run }: ChannelCommand, io: CommandIo): Promise<void> {

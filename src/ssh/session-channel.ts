@@ -8,6 +8,7 @@ import { sshLog } from '../log.ts'
 import type { RunCommand } from '../procedure/command.ts'
 import type { AccessContract, ReportRefusal } from '../procedure/contract.ts'
 import type { Admit } from '../session/admission.ts'
+import { joinedPiece } from '../session/joined-piece.ts'
 import type { SessionSubject } from '../session/session.ts'
 import type { Dial, Program, ProgramTerminal, WindowSize } from '../session/upstream.ts'
 import { loginName } from '../sshwire/login.ts'
@@ -23,6 +24,7 @@ import type { Entry } from './userauth.ts'
 
 /** Commands that a login naming a PostgreSQL target may run there. */
 const CTRL_C = 0x03
+const NOTHING = Buffer.alloc(0)
 const POSTGRES_COMMANDS = ['dsn', 'env']
 
 export interface SessionPorts extends ApprovalPorts {
@@ -67,7 +69,9 @@ class SessionChannel {
     // RFC 4254 §5.2: a client has no stderr to send.
     if (extended) return this.#channel.consumed(bytes.length)
     if (this.#sink === undefined) {
-      this.#early.push(bytes)
+      const joined = joinedPiece(this.#early.at(-1) ?? NOTHING, bytes)
+      if (joined === undefined) this.#early.push(bytes)
+      else this.#early.splice(-1, 1, joined)
       // A terminal in raw mode sends Ctrl-C as a byte; while there is no program to take it, it is for us.
       if (this.#terminal !== undefined && bytes.includes(CTRL_C)) this.#interrupted.abort()
     } else this.#sink.clientData(bytes)

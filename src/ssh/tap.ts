@@ -2,6 +2,7 @@
 // works, what arrives is gathered into one line, so that a slow disk makes longer lines instead of a longer queue.
 
 import { ProtocolViolation } from '../errors.ts'
+import { joinedPiece } from '../session/joined-piece.ts'
 
 /** Lines on their way to the disk at a time: half a window, in reads of a socket (64 KiB each). */
 const MAX_IN_FLIGHT = 16
@@ -77,7 +78,7 @@ export class Tap {
       if (entry.kind === 'bytes') this.#ends.credit(entry.bytes.length)
       return
     }
-    this.#arrived.push(entry)
+    this.#arrive(entry)
     if (this.#isScheduled) return
     // What one read of the socket brought is one line.
     this.#isScheduled = true
@@ -85,6 +86,16 @@ export class Tap {
       this.#isScheduled = false
       this.#record()
     })
+  }
+
+  #arrive(entry: Entry): void {
+    const last = this.#arrived.at(-1)
+    const joined =
+      entry.kind === 'bytes' && last?.kind === 'bytes' && last.stream === entry.stream
+        ? joinedPiece(last.bytes, entry.bytes, this.#ends.maxLineBytes(entry.stream))
+        : undefined
+    if (joined === undefined || entry.kind !== 'bytes') this.#arrived.push(entry)
+    else this.#arrived[this.#arrived.length - 1] = { ...entry, bytes: joined }
   }
 
   #record(): void {

@@ -1,9 +1,12 @@
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import ssh2, { type Client as Ssh2Client, type ClientChannel } from 'ssh2'
 import { afterEach, describe, expect, test } from 'vitest'
 import { FakeClock } from '../support/clock.ts'
+import { Channel } from '../../src/ssh/channel.ts'
 import { has } from '../support/clients.ts'
 import { run, Terminal } from '../support/terminal.ts'
 import { hasLoginShell } from './openssh.ts'
@@ -256,6 +259,64 @@ describe.runIf(has('ssh', 'sshd') && hasLoginShell)('after a login', () => {
       ),
     ).rejects.toThrow(/X11/i)
   })
+})
+
+describe('on a channel of halligan itself', () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const heldBytes = () => {
+    collect()
+    const { heapUsed, external } = process.memoryUsage()
+    return heapUsed + external
+  }
+
+  /** What it costs that `count` times `chunk` is typed at a question, by a client that takes no echo. */
+  const typed = async (chunk: Buffer, count: number) => {
+    await start({
+      runCommand: async (_caller, _argv, io) => {
+        await io.ask('? ')
+        return 0
+      },
+    })
+    const made = client('alice')
+    await once(made, 'ready')
+    const protocol = inside(made)._protocol
+    const { session } = protocol
+    protocol.session = (channel, _window, packetSize) => session.call(protocol, channel, 0, packetSize)
+    const channel = await new Promise<ClientChannel>((resolve, reject) =>
+      made.exec('ask', { pty: true }, (error, opened) => (error === undefined ? resolve(opened) : reject(error))),
+    )
+    const before = heldBytes()
+    for (let sent = 0; sent < count; sent++) {
+      if (!channel.write(chunk)) await once(channel, 'drain')
+      if (sent % 1000 === 0) await new Promise<void>((resolve) => setImmediate(resolve))
+    }
+    // Answered behind all of it.
+    await new Promise<void>((resolve, reject) =>
+      made.exec('last', (error) => (error === undefined ? resolve() : reject(error))),
+    )
+    return heldBytes() - before
+  }
+
+  test('what is typed and its echo not read costs no memory', async () => {
+    expect(await typed(Buffer.from('x\x7f'.repeat(500)), 2_000)).toBeLessThan(100 << 20)
+  })
+})
+
+test('data of no bytes, which no window bounds, is kept by nobody', () => {
+  const channel = new Channel(
+    { send: () => undefined, flush: () => undefined },
+    { sender: 0, window: 0, packetSize: 32_768 },
+  )
+  const seen: number[] = []
+  channel.listen({
+    data: (bytes) => seen.push(bytes.length),
+    eof: () => undefined,
+    request: () => undefined,
+    closed: () => undefined,
+  })
+  for (const size of [0, 3, 0]) channel.receiveData(Buffer.alloc(size), false)
+  expect(seen).toEqual([3])
 })
 
 describe.runIf(has('ssh', 'sshd') && hasLoginShell)('keys', () => {

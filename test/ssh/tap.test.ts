@@ -110,9 +110,34 @@ test('any bytes of two streams, recorded in any rhythm, come out whole and in or
         for (const write of writes) write.durable()
         await settle()
       }
-      const want = chunks.map(([stream, bytes]) => stream + Buffer.from(bytes).toString('latin1'))
-      expect(forwarded.map(({ stream, text }) => stream + text)).toEqual(want)
+      // Each byte with its stream: small reads may go on as one.
+      const marked = (stream: Stream, text: string) => text.split('').map((letter) => stream + letter)
+      const want = chunks.flatMap(([stream, bytes]) => marked(stream, Buffer.from(bytes).toString('latin1')))
+      expect(forwarded.flatMap(({ stream, text }) => marked(stream, text))).toEqual(want)
       expect(writes.every(({ bytes }) => bytes.length <= 30)).toBe(true)
     }),
   )
+})
+
+test('a flood of single bytes is held as few pieces', async () => {
+  const { tap, writes, forwarded, credited, settle } = bench(1 << 20)
+  for (let count = 0; count < 16; count++) {
+    tap.push('i', Buffer.from('x'))
+    await settle()
+  }
+  const text = Array.from({ length: 100_000 }, (_, at) => String.fromCharCode(97 + (at % 26)))
+  for (const letter of text) tap.push('i', Buffer.from(letter))
+  for (let line = 0; line < 17; line++) {
+    writes[line]?.durable()
+    await settle()
+  }
+  expect(forwarded.length).toBeLessThan(200)
+  expect(
+    forwarded
+      .map((piece) => piece.text)
+      .join('')
+      .slice(16),
+  ).toBe(text.join(''))
+  for (const { done } of forwarded) done()
+  expect(credited()).toBe(100_016)
 })

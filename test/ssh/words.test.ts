@@ -115,3 +115,17 @@ test('a line without end is cut, not kept', async () => {
   input.push(Buffer.from('\n'))
   expect((await input.next(true))?.length).toBe(MAX_LINE_BYTES)
 })
+
+test('a terminal full of half-said switches is read in no time', () => {
+  // Two minutes for a pattern that tries every way to cut it; everyone else would wait for that.
+  for (const text of [`\x1b[?${'47;'.repeat(100_000)}`, `\x1b[?47${';1'.repeat(100_000)}`, '\x1b[?'.repeat(100_000)]) {
+    const screen = new ScreenWatch()
+    const startMs = performance.now()
+    screen.output(Buffer.from(text))
+    expect(performance.now() - startMs).toBeLessThan(2_000)
+    expect(screen.isAlternate).toBe(false)
+  }
+  const screen = new ScreenWatch()
+  screen.output(Buffer.from('\x1b[?25;1049;2004h'))
+  expect(screen.isAlternate).toBe(true)
+})
