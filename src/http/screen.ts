@@ -28,6 +28,12 @@ export interface Snapshot {
 const MAX_COLS = 1_000
 const MAX_ROWS = 500
 
+/** Final bytes of sequences whose count a program may choose at will. One beyond any screen is left out: no program means it. */
+const COUNTED = ['b', 'S', 'T', 'L', 'M', 'I', 'Z']
+
+/** The emulator draws so much before it looks whether others wait: to clear or scroll the largest screen takes it 2 to 6 ms. */
+const TURN_BYTES = 64
+
 /** Bytes the emulator may have waiting before its feed pauses. */
 const EMULATOR_HIGH_WATER_BYTES = 256 * 1024
 
@@ -99,6 +105,7 @@ export class Screen {
     this.#terminal = new Terminal({ cols: 80, rows: 24, scrollback: 0, allowProposedApi: true })
     this.#serialize = new SerializeAddon()
     this.#terminal.loadAddon(this.#serialize)
+    this.#boundCounts()
   }
 
   /** Applies one frame; resolves when the emulator can take more. */
@@ -111,7 +118,9 @@ export class Screen {
     }
     if (what.kind !== 'output') return
     this.#pendingBytes += what.bytes.length
-    this.#terminal.write(what.bytes, () => {
+    for (let at = 0; at < what.bytes.length; at += TURN_BYTES)
+      this.#terminal.write(what.bytes.subarray(at, at + TURN_BYTES))
+    this.#terminal.write('', () => {
       this.#pendingBytes -= what.bytes.length
     })
     if (this.#pendingBytes > EMULATOR_HIGH_WATER_BYTES) await this.#flush()
@@ -128,6 +137,15 @@ export class Screen {
 
   dispose(): void {
     this.#terminal.dispose()
+  }
+
+  // REP, SU, SD, IL, DL, CHT and CBT: the emulator counts them down one by one in the turn that reads them, up to 2^31.
+  #boundCounts(): void {
+    for (const final of COUNTED)
+      this.#terminal.parser.registerCsiHandler({ final }, ([count]) => {
+        const most = final === 'b' ? MAX_COLS : MAX_ROWS
+        return typeof count === 'number' && count > most
+      })
   }
 
   #flush(): Promise<void> {
