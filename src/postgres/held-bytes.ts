@@ -1,8 +1,12 @@
 // The client's bytes on their way: in order, each piece waiting for its record, and an unfinished message for its end.
 // Pieces that became free together go on together. The bytes are the ones that came; nothing is made anew.
 
+import { joinedPiece } from '../session/joined-piece.ts'
+
 /** Held beyond this, the client is not read from: one message of a megabyte fits, with what came behind it. */
 const MAX_HELD_BYTES = 2 << 20
+
+const NOTHING = Buffer.alloc(0)
 
 interface Piece {
   readonly chunks: readonly Buffer[]
@@ -62,22 +66,26 @@ export class HeldBytes {
     this.#pushed += chunk.length
     const left = this.#pushed - settled
     if (this.#unsettledBytes === 0 && left === 0) return [chunk]
-    this.#unsettled.push(chunk)
+    const joined = joinedPiece(this.#unsettled.at(-1) ?? NOTHING, chunk)
+    if (joined === undefined) this.#unsettled.push(chunk)
+    else this.#unsettled.splice(-1, 1, joined)
     this.#unsettledBytes += chunk.length
     let free = this.#unsettledBytes - left
     this.#unsettledBytes = left
     const chunks: Buffer[] = []
-    while (free > 0) {
-      const first = this.#unsettled[0] as Buffer
+    let whole = 0
+    for (let first = this.#unsettled[0]; first !== undefined && free > 0; first = this.#unsettled[whole]) {
       if (first.length <= free) {
         chunks.push(first)
-        this.#unsettled.shift()
+        whole++
       } else {
         chunks.push(first.subarray(0, free))
-        this.#unsettled[0] = first.subarray(free)
+        this.#unsettled[whole] = first.subarray(free)
       }
       free -= Math.min(first.length, free)
     }
+    // Taken out together: a message may have come a byte at a time, and a million moves of a million would stop everyone.
+    this.#unsettled.splice(0, whole)
     return chunks
   }
 

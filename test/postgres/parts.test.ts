@@ -171,3 +171,16 @@ test('the reader of a start-up gives whole messages from any chunks and keeps wh
   expect(await reader.chunk()).toBeUndefined()
   await expect(reader.message()).rejects.toMatchObject({ code: 'unreachable' })
 })
+
+test('a message that comes byte by byte goes on as soon as it is whole', () => {
+  const bytes = 400_000
+  const forwarded: Buffer[] = []
+  const held = new HeldBytes((chunks) => forwarded.push(Buffer.concat(chunks)))
+  for (let at = 1; at < bytes; at++) held.push(Buffer.of(at & 0xff), 0, 0, undefined)
+  const startMs = performance.now()
+  held.push(Buffer.of(bytes & 0xff), bytes, 1, undefined)
+  expect(performance.now() - startMs).toBeLessThan(1_000)
+  expect(Buffer.concat(forwarded).equals(Buffer.from(Array.from({ length: bytes }, (_, at) => (at + 1) & 0xff)))).toBe(
+    true,
+  )
+})
