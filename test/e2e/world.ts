@@ -141,8 +141,8 @@ export class World {
     await exited
   }
 
-  /** Ctrl-C, then all that is left of the world goes. Gives the demo's exit status. */
-  async close(): Promise<number | null> {
+  /** Ctrl-C, as at the end of the day; the state directory stays. Gives the demo's exit status. */
+  async stop(): Promise<number | null> {
     for (const terminal of this.#terminals) terminal.close()
     const child = this.#child
     if (child !== undefined && child.exitCode === null && child.signalCode === null) {
@@ -150,8 +150,14 @@ export class World {
       child.kill('SIGINT')
       await exited
     }
-    rmSync(this.state, { recursive: true, force: true })
     return child?.exitCode ?? null
+  }
+
+  /** Stops it, then all that is left of the world goes. Gives the demo's exit status. */
+  async close(): Promise<number | null> {
+    const status = await this.stop()
+    rmSync(this.state, { recursive: true, force: true })
+    return status
   }
 }
 
