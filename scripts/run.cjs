@@ -103,7 +103,7 @@ function buildPage(node) {
   const want = digest([...filesBelow(web), at('package-lock.json')])
   if (stampIs(file, want)) return
   say('building the page')
-  const built = spawnSync(node, [at('node_modules/vite/bin/vite.js'), 'build', '--logLevel', 'warn'], {
+  const built = spawnSync(node, [at('node_modules/vite/bin/vite.js'), 'build', '--configLoader', 'native', '--logLevel', 'warn'], {
     cwd: web,
     stdio: ['ignore', 'inherit', 'inherit'],
   })

@@ -51,6 +51,8 @@ function runVitest(args: readonly string[], leftOut: readonly GroupName[]): { pa
       process.execPath,
       [
         join(root, 'node_modules/vitest/vitest.mjs'),
+        // Node reads the configuration as it is: the packages may be another user's, where nothing can be written.
+        '--configLoader=native',
         'run',
         '--reporter=default',
         '--reporter=json',

@@ -33,6 +33,7 @@ export async function setStage(): Promise<Stage> {
   await build({
     root: web,
     configFile: join(web, 'vite.config.ts'),
+    configLoader: 'native',
     logLevel: 'warn',
     build: { outDir: root, emptyOutDir: true },
   })
