@@ -49,6 +49,9 @@ export async function endGrant(ports: EndPorts, id: string, how: GrantEnd, by: s
     leaves: [{ type: 'grant-ended', grant: id, how, by, reason }],
     alerts: grantAlerts('grant.ended', ended, channelsOf(policy, ports.channels), at, { how, by, endReason: reason }),
   })
+  // An activation that was under way may have opened the door meanwhile.
+  ports.registry.bury(id)
+  ports.registry.endGrant(id, sessionEndOf(id, how, by, reason))
   ports.nudge()
   return ended
 }

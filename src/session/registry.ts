@@ -12,6 +12,9 @@ const TICK_MS = 200
 /** Remaining minutes at which the people inside are warned. */
 const WARN_MINUTES = [10, 5, 1] as const
 
+/** Ended grants remembered: an activation is heard of within moments, not after so many others. */
+const MAX_OVER = 1_000
+
 export interface Held {
   readonly session: Session
   /** Closes sockets at once; called once. */
@@ -32,6 +35,8 @@ export class Registry {
   readonly #onExpired: (grant: Grant) => void
   /** Live grants by id; changed only by `track`, `endGrant` and the tick. */
   readonly #grants = new Map<string, Tracked>()
+  /** Grants that were ended and are written so: an activation heard of late must not open them again. Oldest first. */
+  readonly #over = new Set<string>()
   /** Sessions by id; changed only by `hold` and `release`. */
   readonly #held = new Map<string, Held>()
   #timer: Timer | undefined
@@ -45,6 +50,7 @@ export class Registry {
 
   /** Takes up an active grant: its doors open, its deadline runs. Tracking it again keeps the earlier deadline. */
   track(grant: Grant): void {
+    if (this.#over.has(grant.id)) throw new HalliganError('grant_expired', `grant ${grant.id} has been ended`)
     if (!isLive(grant, this.#clock.now()) || grant.expiresAt === null)
       throw new HalliganError('grant_expired', `grant ${grant.id} is over`)
     if (this.#grants.has(grant.id)) return
@@ -100,6 +106,13 @@ export class Registry {
     const inside = [...this.#held.values()].filter((held) => held.session.grant === grantId)
     for (const held of inside) held.end(end)
     return inside.length
+  }
+
+  /** The end of a grant is written: whoever tracks it from now on is too late. */
+  bury(grantId: string): void {
+    this.#over.add(grantId)
+    const [oldest] = this.#over
+    if (this.#over.size > MAX_OVER && oldest !== undefined) this.#over.delete(oldest)
   }
 
   /** Ends everything that runs; grants stay, and new sessions are for the admission check to refuse. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { approve, deny, lapse, override } from '../../src/procedure/approve.ts'
-import { endGrant } from '../../src/procedure/end.ts'
+import { endGrant, type EndPorts } from '../../src/procedure/end.ts'
 import { resumeGrants } from '../../src/procedure/sweep.ts'
 import { policyOf, ProcedureWorld } from './world.ts'
 
@@ -72,6 +72,39 @@ test('nobody decides on their own request, nor without being named for it', asyn
   await expect(approve(world.end, world.as('dave'), request.id, '')).rejects.toMatchObject({ code: 'denied' })
   await expect(approve(world.end, world.as('alice'), request.id, '')).rejects.toMatchObject({ code: 'denied' })
   expect(await approve(world.end, world.as('bob'), request.id, '')).toMatchObject({ state: 'active' })
+})
+
+test('a revocation that overtakes the last step of an approval leaves no door open', async () => {
+  await using world = await ProcedureWorld.open()
+  const request = await world.access.request(await world.proven('alice'), writing)
+  const { promise: told, resolve } = Promise.withResolvers<void>()
+  const { promise: written, resolve: onWritten } = Promise.withResolvers<void>()
+  // The approval is durable; the approver's side hears of it late.
+  const state: EndPorts['state'] = {
+    grant: (id) => world.state.grant(id),
+    grants: (filter) => world.state.grants(filter),
+    commit: async (change) => {
+      const head = await world.state.commit(change)
+      onWritten()
+      await told
+      return head
+    },
+  }
+  const approving = approve({ ...world.end, state }, world.as('bob'), request.id, '')
+  await written
+  await endGrant(world.end, request.id, 'revoked', 'carol', 'wrong person')
+  resolve()
+  await expect(approving).rejects.toMatchObject({ code: 'grant_expired' })
+  expect(world.registry.live(request.id)).toBeUndefined()
+  expect((await world.state.grant(request.id))?.state).toBe('awaiting-review')
+})
+
+test('a revocation of what is not live yet takes nothing from its approval', async () => {
+  await using world = await ProcedureWorld.open()
+  const request = await world.access.request(await world.proven('alice'), writing)
+  await expect(endGrant(world.end, request.id, 'revoked', 'carol', 'no')).rejects.toMatchObject({ code: 'conflict' })
+  await approve(world.end, world.as('bob'), request.id, '')
+  expect(world.registry.live(request.id)?.id).toBe(request.id)
 })
 
 test('an override needs its time and its reason, and tells everyone', async () => {
