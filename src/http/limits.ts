@@ -22,6 +22,9 @@ export const PING_MS = 20_000
 export const TAIL_QUEUE_EVENTS = 2_048
 export const TAIL_QUEUE_BYTES = 4 << 20
 
+/** Requests of one person that are being answered at once: a browser has six connections, and some tabs share them. */
+export const REQUESTS_PER_USER = 32
+
 /** Rows of one page of the session list. */
 export const PAGE_ROWS = 50
 export const PAGE_ROWS_MAX = 200

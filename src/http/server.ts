@@ -18,6 +18,7 @@ import {
   CONNECTIONS_MAX,
   PING_MS,
   REQUEST_MS,
+  REQUESTS_PER_USER,
   SOCKET_PAYLOAD_BYTES,
   SOCKETS_PER_SESSION,
 } from './limits.ts'
@@ -138,7 +139,8 @@ async function assemble(options: HttpOptions, house: House, origins: { current: 
     void reply.headers(commonHeaders)
     origins.current.checkHost(request.headers)
   })
-  for (const route of routes) addRoute(app, house, route, () => origins.current)
+  const answering = new Answering()
+  for (const route of routes) addRoute(app, house, route, () => origins.current, answering)
   await servePage(app, options.webRoot)
   return app
 }
@@ -165,7 +167,34 @@ async function listen(app: FastifyInstance, { host, port }: HttpOptions): Promis
   return (app.server.address() as AddressInfo).port
 }
 
-function addRoute(app: FastifyInstance, house: House, route: Route, origins: () => Origins): void {
+/** How many requests of each person are being answered: thousands may be pipelined on one connection. */
+class Answering {
+  readonly #counts = new Map<string, number>()
+
+  async within<Answer>(user: string, answer: () => Promise<Answer>): Promise<Answer> {
+    const count = this.#counts.get(user) ?? 0
+    if (count >= REQUESTS_PER_USER)
+      throw new HalliganError('unavailable', `${count} requests of yours are being answered`, {
+        hint: 'ask again in a moment',
+      })
+    this.#counts.set(user, count + 1)
+    try {
+      return await answer()
+    } finally {
+      const left = (this.#counts.get(user) ?? 1) - 1
+      if (left === 0) this.#counts.delete(user)
+      else this.#counts.set(user, left)
+    }
+  }
+}
+
+function addRoute(
+  app: FastifyInstance,
+  house: House,
+  route: Route,
+  origins: () => Origins,
+  answering: Answering,
+): void {
   const admitted = new WeakMap<FastifyRequest, { readonly serve: Serve; readonly caller: Caller }>()
   const check = (request: FastifyRequest) => {
     origins().checkCaller(request.headers, route.kind)
@@ -203,7 +232,7 @@ function addRoute(app: FastifyInstance, house: House, route: Route, origins: () 
           void reply.headers({ 'cache-control': 'no-store', 'content-security-policy': DATA_POLICY })
           if (route.access === 'anyone') return route.handle(house, callOf(request, reply))
           if (caller === undefined) throw new HalliganError('sign_in_required', 'not signed in')
-          return route.handle(house, callOf(request, reply), caller)
+          return answering.within(caller.identity.user.name, () => route.handle(house, callOf(request, reply), caller))
         },
       })
   }

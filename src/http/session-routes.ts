@@ -58,11 +58,11 @@ async function list(house: House, call: Call, { identity }: Caller): Promise<Ses
 }
 
 async function withGrants(house: House, sessions: readonly SessionRecord[]): Promise<SessionView[]> {
-  const grants = new Map<string, Promise<Grant | undefined>>()
-  for (const { grant } of sessions) if (!grants.has(grant)) grants.set(grant, house.ports.state.grant(grant))
-  return Promise.all(
-    sessions.map(async (session) => ({ ...session, granted: factsOf(await grants.get(session.grant)) })),
-  )
+  const grants = new Map<string, GrantFacts | null>()
+  // One after the other: a page of hundreds must not fill the queue that everyone's commits go through.
+  for (const { grant } of sessions)
+    if (!grants.has(grant)) grants.set(grant, factsOf(await house.ports.state.grant(grant)))
+  return sessions.map((session) => ({ ...session, granted: grants.get(session.grant) ?? null }))
 }
 
 function factsOf(grant: Grant | undefined): GrantFacts | null {

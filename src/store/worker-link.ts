@@ -38,7 +38,9 @@ export class WorkerLink {
   /** Rejects with `conflict` or `store_failed`. */
   call<Name extends CallName>(name: Name, take: Calls[Name]['take']): Promise<Calls[Name]['give']> {
     if (this.#gone !== undefined) return Promise.reject(this.#gone)
-    if (this.#pending.size >= mostPendingCalls)
+    // Whoever asks a thousand questions must not keep an end, or a leaf, from being written.
+    const most = name === 'commit' || name === 'close' ? mostPendingCalls : mostPendingCalls / 2
+    if (this.#pending.size >= most)
       return Promise.reject(
         new HalliganError('store_failed', `${this.#pending.size} calls wait for the state store`, {
           hint: 'its disk is too slow or stuck; try again in a moment',

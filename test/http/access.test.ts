@@ -120,6 +120,24 @@ test('engineers list their own sessions, overseers all', async () => {
   for (const user of ['rita', 'adam', 'otto']) expect(await count(user)).toBe(2)
 })
 
+test('a flood pipelined by one person is turned away, and costs nobody else an answer', async () => {
+  const { connect } = await import('node:net')
+  const { host } = new URL(world.server.url)
+  const socket = connect(world.server.port, '127.0.0.1')
+  const head = `GET /api/sessions HTTP/1.1\r\nHost: ${host}\r\nCookie: ${cookies.get('alice') ?? ''}\r\n\r\n`
+  const { promise: flooded, resolve } = Promise.withResolvers<void>()
+  let text = ''
+  socket.on('data', (chunk: Buffer) => {
+    text += chunk.toString('latin1')
+    if (text.includes('HTTP/1.1 503')) resolve()
+  })
+  socket.write(head.repeat(500))
+  expect((await world.get('/api/sessions', cookies.get('rita') ?? '')).status).toBe(200)
+  await flooded
+  expect(text).toContain('HTTP/1.1 200')
+  socket.destroy()
+})
+
 test('a name that was pointed here is refused', async () => {
   const { request } = await import('node:http')
   const status = await new Promise<number>((resolve, reject) => {

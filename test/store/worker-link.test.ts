@@ -24,12 +24,33 @@ for (const { name, code } of [
 test('calls beyond the limit are refused at once', async () => {
   const clock = new FakeClock()
   const link = linkTo("require('worker_threads').parentPort.on('message', () => {})", clock)
-  const waiting = Array.from({ length: mostPendingCalls }, () => link.call('setting', 'a'))
+  const change = { writes: [], leaves: [], alerts: [] }
+  const waiting = Array.from({ length: mostPendingCalls }, () => link.call('commit', change))
   await expect(link.call('setting', 'b')).rejects.toMatchObject({ code: 'store_failed' })
   const closed = link.close()
   clock.advance(10_000)
   await closed
   for (const outcome of await Promise.allSettled(waiting)) expect(outcome.status).toBe('rejected')
+})
+
+test('however many ask, there is room for what must be written', async () => {
+  const clock = new FakeClock()
+  const link = linkTo("require('worker_threads').parentPort.on('message', () => {})", clock)
+  const waiting = Array.from({ length: mostPendingCalls }, () => link.call('setting', 'a'))
+  const refused = await Promise.race(
+    [...waiting, link.call('setting', 'b')].map((call) => call.catch((e: unknown) => e)),
+  )
+  expect(refused).toMatchObject({ code: 'store_failed' })
+  let isRefused = false
+  const commit = link.call('commit', { writes: [], leaves: [], alerts: [] }).catch(() => {
+    isRefused = true
+  })
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(isRefused).toBe(false)
+  const closed = link.close()
+  clock.advance(10_000)
+  await closed
+  await Promise.allSettled([...waiting, commit])
 })
 
 test('closing does not wait for ever for a worker whose disk is stuck', async () => {
