@@ -29,7 +29,7 @@ import { backendType } from '../pgwire/message-type.ts'
 import { ScramClient } from '../pgwire/scram-client.ts'
 import { tlsServerEndPoint } from '../pgwire/scram.ts'
 import { applicationName } from '../pgwire/startup-parameters.ts'
-import type { Admission } from '../session/admission.ts'
+import { Admission } from '../session/admission.ts'
 import type { SessionEnd } from '../session/session.ts'
 import type { PostgresTarget } from '../target.ts'
 import { awaitEvent } from './await-event.ts'
@@ -81,6 +81,7 @@ export async function dialPostgres(
   admission: Admission,
   settings: ClientSettings,
 ): Promise<PostgresUpstream> {
+  Admission.assertMinted(admission)
   const { target, signal } = admission
   assert(target.kind === 'postgres', `${target.name} is a postgres target`)
   throwIfEnded(signal)

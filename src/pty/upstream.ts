@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { constants } from 'node:os'
 import { type IPty, spawn } from 'node-pty'
 import { assert, HalliganError } from '../errors.ts'
-import type { Admission } from '../session/admission.ts'
+import { Admission } from '../session/admission.ts'
 import type { SessionEnd } from '../session/session.ts'
 import type { Program, Upstream, UpstreamListener, WindowSize } from '../session/upstream.ts'
 import type { CommandTarget } from '../target.ts'
@@ -54,6 +54,7 @@ export async function dialCommand(
   program: Program,
   listener: UpstreamListener,
 ): Promise<Upstream> {
+  Admission.assertMinted(admission)
   const { target, signal } = admission
   assert(target.kind === 'command', `${target.name} is a command target`)
   const problem = runAsProblem(target)

@@ -60,6 +60,11 @@ export class Admission {
     mint = (minted: Minted): Admission => new Admission(minted)
   }
 
+  /** Throws for anything that only looks like one. Every dialer asks first: what the compiler forbids can still be cast. */
+  static assertMinted(admission: Admission): void {
+    assert(#controller in admission, 'an admission was minted by the admission check')
+  }
+
   /** Aborted when the session must end now; `signal.reason` is a SessionEnd. Sockets close first, records follow. */
   get signal(): AbortSignal {
     return this.#controller.signal

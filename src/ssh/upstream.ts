@@ -5,7 +5,7 @@ import ssh2 from 'ssh2'
 import type { Clock } from '../clock.ts'
 import { assert, HalliganError, ProtocolViolation } from '../errors.ts'
 import { sshLog } from '../log.ts'
-import type { Admission } from '../session/admission.ts'
+import { Admission } from '../session/admission.ts'
 import type { SessionEnd } from '../session/session.ts'
 import type { Dial, Program, ProgramExit, Upstream, UpstreamListener, WindowSize } from '../session/upstream.ts'
 import { fingerprint, type NamedKey, parseKeyLine } from '../sshwire/public-key.ts'
@@ -40,6 +40,7 @@ export async function dialSsh(
   program: Program,
   listener: UpstreamListener,
 ): Promise<Upstream> {
+  Admission.assertMinted(admission)
   const { target, signal } = admission
   assert(target.kind === 'ssh', `${target.name} is an ssh target`)
   throwIfEnded(signal)

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -8,9 +10,12 @@ import { endGrant } from '../../src/procedure/end.ts'
 import { Admission, admit, type AdmissionPorts } from '../../src/session/admission.ts'
 import type { AdmissionRequest } from '../../src/session/opening.ts'
 import { Live } from '../../src/session/live.ts'
+import { dialPostgres } from '../../src/postgres/upstream.ts'
+import { dialCommand } from '../../src/pty/upstream.ts'
 import { openRecorder } from '../../src/session/session-recorder.ts'
 import type { SessionEnd } from '../../src/session/session.ts'
-import { ProcedureWorld, web1 } from '../procedure/world.ts'
+import { dialSsh } from '../../src/ssh/upstream.ts'
+import { orders, ProcedureWorld, web1 } from '../procedure/world.ts'
 
 let world: ProcedureWorld
 let journal: OpenJournal
@@ -135,4 +140,39 @@ test('an admission cannot be made elsewhere', () => {
   const lookAlike = Object.create(Admission.prototype) as Admission
   expect(() => lookAlike.signal).toThrow(TypeError)
   expect(() => lookAlike.recorder).toThrow(TypeError)
+})
+
+test('a look-alike opens no connection: no dialer takes it', async () => {
+  let connections = 0
+  const server = createServer(() => connections++).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const admission = await admit(ports(), request)
+  const { session, ended: over } = admission
+  const signal = new AbortController().signal
+  const copied = { session, grant, target: { ...web1, port }, account: 'deploy', database: null, ended: over, signal }
+  // @ts-expect-error A structure with the same fields is no Admission: its class has private ones.
+  const forged: Admission = copied
+  // Nor is what only inherits from a real one.
+  const inherited = Object.create(admission) as Admission
+  const program = { start: { kind: 'shell' }, terminal: undefined, environment: [] } as const
+  const listener = { output: () => {}, outputEnded: () => {}, exit: () => {}, closed: () => {} }
+  for (const fake of [forged, inherited]) {
+    const { clock } = world
+    const shaped = (target: object) => Object.create(fake, { target: { value: target } }) as Admission
+    const command = { ...web1, kind: 'command', argv: ['/bin/true'], runAs: 'demo-self', cwd: '/', env: {} }
+    for (const dialled of [
+      dialSsh({ clock, privateKey: () => '' }, fake, program, listener),
+      dialPostgres({ clock, password: () => '' }, shaped({ ...orders, port }), {
+        parameters: new Map(),
+        application: 'forger',
+      }),
+      dialCommand(shaped(command), program, listener),
+    ])
+      await expect(dialled).rejects.toThrow('minted by the admission check')
+  }
+  expect(connections).toBe(0)
+  server.close()
+  admission.end({ reason: 'client-closed', code: null, message: 'test over' })
+  await admission.ended
 })
