@@ -85,6 +85,11 @@ class WorkerJournal implements OpenJournal {
   readonly #requests = new Map<number, Request>()
   #nextId = 0
   #head: Head
+  /**
+   * Sessions are sealed side by side, so that one may ask with an older head than another has: each record signs the
+   * newest, which holds the older. Only of this run: a ledger that was put back must show.
+   */
+  #newestLedger: { readonly size: number; readonly root: string } = { size: 0, root: '' }
   #failure: HalliganError | null = null
   #announceFailure: (error: HalliganError) => void = () => {}
   #isClosed = false
@@ -144,7 +149,9 @@ class WorkerJournal implements OpenJournal {
       'a ledger head is a size and a root',
     )
     const times = { monotonicUs: this.#clock.monotonicUs(), wallMs: this.#clock.now() }
-    await this.#request((id) => ({ kind: 'epoch', id, times, ledger }))
+    if (ledger.size >= this.#newestLedger.size) this.#newestLedger = ledger
+    const newest = this.#newestLedger
+    await this.#request((id) => ({ kind: 'epoch', id, times, ledger: newest }))
   }
 
   forget(session: string): void {

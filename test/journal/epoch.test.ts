@@ -121,3 +121,16 @@ test('the order is: next key durable, record durable, old key overwritten, old k
   ])
   await journal.close()
 })
+
+test('an older head of the ledger than one already signed changes nothing: sessions are sealed side by side', async () => {
+  const directory = scratchDirectory()
+  const journal = await openIn(directory)
+  await journal.append(entryOf('s', 0, 'x'))
+  await Promise.all([journal.epoch(ledger(5)), journal.epoch(ledger(3)), journal.epoch(ledger(7))])
+  await journal.close()
+  const { records } = verify(directory, journal.recovery.genesisPublicKey)
+  expect(records.map(({ ledgerSize }) => ledgerSize)).toEqual([5, 5, 7])
+  const again = await openIn(directory)
+  expect(again.recovery.damage).toEqual([])
+  await again.close()
+})
