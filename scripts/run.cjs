@@ -103,10 +103,14 @@ function buildPage(node) {
   const want = digest([...filesBelow(web), at('package-lock.json')])
   if (stampIs(file, want)) return
   say('building the page')
-  const built = spawnSync(node, [at('node_modules/vite/bin/vite.js'), 'build', '--configLoader', 'native', '--logLevel', 'warn'], {
-    cwd: web,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
+  const built = spawnSync(
+    node,
+    [at('node_modules/vite/bin/vite.js'), 'build', '--configLoader', 'native', '--logLevel', 'warn'],
+    {
+      cwd: web,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  )
   if (built.status !== 0) throw new Error('the page did not build')
   stamp(file, want)
 }

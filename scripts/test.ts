@@ -11,6 +11,8 @@ const root = resolve(import.meta.dirname, '..')
 const isCi = process.env['CI'] === 'true'
 /** A mirror that hangs must not hang the run. */
 const INSTALL_LIMIT_MS = 10 * 60_000
+/** Many times what the whole suite takes on two cores: only a hang is longer. */
+const RUN_LIMIT_MS = 20 * 60_000
 
 const mayInstall = process.getuid?.() === 0 && (isCi || process.env['HALLIGAN_TEST_INSTALL'] === '1')
 if (mayInstall) installMissing()
@@ -59,7 +61,13 @@ function runVitest(args: readonly string[], leftOut: readonly GroupName[]): { pa
         `--outputFile.json=${report}`,
         ...args,
       ],
-      { cwd: root, stdio: 'inherit', env: { ...process.env, HALLIGAN_TEST_LEFT_OUT: leftOut.join(',') } },
+      {
+        cwd: root,
+        stdio: 'inherit',
+        timeout: RUN_LIMIT_MS,
+        killSignal: 'SIGKILL',
+        env: { ...process.env, HALLIGAN_TEST_LEFT_OUT: leftOut.join(',') },
+      },
     )
     return count(report, status === 0)
   } finally {

@@ -32,8 +32,10 @@ export async function until(done: () => boolean, limitMs: number): Promise<void>
 
 /** Runs a module text under our Node and gives its process and the first line it prints, parsed as JSON. */
 export async function runModule(text: string): Promise<{ child: ChildProcess; first: unknown }> {
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', text], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+  // Our end of its standard input closes however we end: it must not outlive a test that was killed.
+  const guarded = `process.stdin.resume().on('end', () => process.exit(1))\n${text}`
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', guarded], {
+    stdio: ['pipe', 'pipe', 'inherit'],
   })
   const lines = createInterface({ input: child.stdout })
   const [line] = (await once(lines, 'line')) as [string]

@@ -127,8 +127,9 @@ describe.runIf(has('ssh'))('the demo SSH target, through OpenSSH', () => {
     if (process.getuid?.() === 0) await terminal.expect('65534')
     terminal.type('cd logs\r')
     await terminal.expect('web-1:~/logs$ ')
-    terminal.type('sleep 60\r')
-    await terminal.expect('sleep 60')
+    // Printed by the program itself: by then the terminal's foreground is its own, and Ctrl-C is for it.
+    terminal.type("sh -c 'echo go$((1 + 1)); exec sleep 60'\r")
+    await terminal.expect('go2')
     terminal.type('\x03')
     await terminal.expect('web-1:~/logs$ ')
     terminal.type('exit 5\r')
