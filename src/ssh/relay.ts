@@ -5,7 +5,15 @@ import { errorCodes, HalliganError, ProtocolViolation, safeError } from '../erro
 import { sshLog } from '../log.ts'
 import type { Admission } from '../session/admission.ts'
 import type { SessionEnd } from '../session/session.ts'
-import type { Dial, Program, ProgramExit, Upstream, UpstreamListener, WindowSize } from '../session/upstream.ts'
+import type {
+  Dial,
+  Program,
+  ProgramExit,
+  ProgramTerminal,
+  Upstream,
+  UpstreamListener,
+  WindowSize,
+} from '../session/upstream.ts'
 import { string, uint32 } from '../sshwire/reader.ts'
 import { ascii, errorLines, recordedLine, ScreenWatch, terminalText, titleText } from './banner.ts'
 import type { Channel } from './channel.ts'
@@ -78,7 +86,10 @@ export class Relay implements UpstreamListener {
   }
 
   resize(size: WindowSize): void {
-    this.#step('r', `${size.cols}x${size.rows}`, (upstream) => upstream.resize(size))
+    const { cols, rows, widthPx, heightPx } = size
+    // A size in pixels is read by programs as well; the `r` line has no room for it.
+    if (widthPx !== 0 || heightPx !== 0) this.#step('c', { type: 'window-change', widthPx, heightPx }, () => undefined)
+    this.#step('r', `${cols}x${rows}`, (upstream) => upstream.resize(size))
   }
 
   signal(name: string): void {
@@ -250,12 +261,19 @@ export class Relay implements UpstreamListener {
 }
 
 function startFacts(program: Program): unknown[] {
-  const environment = program.environment.map(([name, value]) => ({ type: 'env', name, value: value.toString('utf8') }))
-  const modes = program.terminal?.modes
-  const terminal =
-    modes === undefined || modes.length <= 1 ? [] : [{ type: 'pty-req', modes: modes.toString('base64') }]
+  const environment = program.environment.map(([name, bytes]) => {
+    const value = bytes.toString('utf8')
+    const isText = Buffer.from(value).equals(bytes)
+    return { type: 'env', name, value, ...(isText ? {} : { raw: bytes.toString('base64') }) }
+  })
+  const terminal = program.terminal === undefined ? [] : [terminalFact(program.terminal)]
   const { start } = program
   const isText = start.kind !== 'exec' || Buffer.from(start.command.toString('utf8')).equals(start.command)
   const command = start.kind === 'exec' && !isText ? [{ type: 'exec', command: start.command.toString('base64') }] : []
   return [...environment, ...terminal, ...command]
+}
+
+/** All of it: the header line has what players need, and has it only for shells and commands. */
+function terminalFact({ type, modes, ...size }: ProgramTerminal): unknown {
+  return { type: 'pty-req', term: type, ...size, modes: modes.toString('base64') }
 }

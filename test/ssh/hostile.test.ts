@@ -17,6 +17,7 @@ interface Inside {
   readonly _sock: Socket
   readonly _protocol: {
     session(channel: number, window: number, packetSize: number): void
+    env(channel: number, name: string, value: string | Buffer, wantReply: boolean): void
     channelData(channel: number, bytes: Buffer): void
     channelOpenConfirm(remote: number, local: number, window: number, packetSize: number): void
   }
@@ -178,6 +179,32 @@ describe.runIf(has('ssh', 'sshd') && hasLoginShell)('after a login', () => {
     await expect(exec(made, 'id')).rejects.toThrow(/too small/)
     protocol.session = session
     expect((await exec(made, 'id')).readable).toBe(true)
+  })
+
+  test('what a client hides in its environment and window size is recorded byte by byte', async () => {
+    const made = await enter()
+    const protocol = inside(made)._protocol
+    const { env } = protocol
+    protocol.env = (channel, name) => env.call(protocol, channel, name, Buffer.from([0x61, 0xff, 0xfe]), false)
+    const channel = await new Promise<ClientChannel>((resolve, reject) =>
+      made.shell(
+        { rows: 24, cols: 80, width: 4711, height: 815, term: 'vt-hidden' },
+        { env: { LC_X: '' } },
+        (error, shell) => (error === undefined ? resolve(shell) : reject(error)),
+      ),
+    )
+    // Shown by the banner: from here on the size is the running program's.
+    await once(channel.stderr, 'data')
+    channel.setWindow(24, 81, 5678, 1234)
+    channel.resume().write('exit\n')
+    await new Promise<void>((resolve) => channel.once('close', () => resolve()))
+    await world.ended()
+    const facts = world.recorder().facts('c')
+    expect(facts).toContainEqual({ type: 'env', name: 'LC_X', value: 'a\ufffd\ufffd', raw: 'Yf/+' })
+    expect(facts).toContainEqual(
+      expect.objectContaining({ type: 'pty-req', term: 'vt-hidden', cols: 80, rows: 24, widthPx: 4711, heightPx: 815 }),
+    )
+    expect(facts).toContainEqual({ type: 'window-change', widthPx: 1234, heightPx: 5678 })
   })
 
   test('a connection holds ten channels and no more', async () => {
