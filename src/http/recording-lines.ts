@@ -33,13 +33,14 @@ export async function openLines(
 export async function openFile(
   ports: Pick<HttpPorts, 'recordings'>,
   session: SessionRecord,
-): Promise<{ readonly stream: Readable; readonly sizeBytes: number }> {
+): Promise<{ readonly stream: () => Readable; readonly sizeBytes: number }> {
   const opened = await openRecording(ports, session)
   if (opened.kind === 'journal')
     throw new HalliganError('conflict', `session ${session.id} is not sealed yet`, {
       hint: 'watch it live, or download it when it has ended',
     })
-  return { stream: opened.file(), sizeBytes: opened.sizeBytes }
+  // Opened by whoever sends it, at once: an open that failed while nobody listened would end the process.
+  return { stream: () => opened.file(), sizeBytes: opened.sizeBytes }
 }
 
 /** One chunk of an answer holds about this much, so that many short lines are not as many writes. */

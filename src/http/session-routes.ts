@@ -99,7 +99,7 @@ async function recording(house: House, call: Call, caller: Caller): Promise<Read
     .type('application/zstd')
     .header('content-length', sizeBytes)
     .header('content-disposition', `attachment; filename="${session.id}.cast.zst"`)
-  return stream
+  return stream()
 }
 
 /** Says in the ledger that what the target did not echo is about to be shown. */

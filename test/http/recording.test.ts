@@ -1,5 +1,7 @@
+import { Readable } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { SessionPage } from '../../src/http/api.ts'
+import { openFile } from '../../src/http/recording-lines.ts'
 import type { LineBody } from '../../src/recording/event-line.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -48,6 +50,21 @@ test('the file cannot be downloaded before it is sealed, and then comes as an at
   expect(answer.headers.get('content-type')).toBe('application/zstd')
   expect(await answer.text()).toBe(`file of ${id}`)
   expect(views().at(-1)).toMatchObject({ how: 'download' })
+})
+
+test('a file is opened when it is sent and not while its view is noted: nobody would hear that it cannot be', async () => {
+  let opens = 0
+  const file = () => {
+    opens++
+    return Readable.from([])
+  }
+  const sealed = { kind: 'sealed', lines: async function* () {}, file, sizeBytes: 0 } as const
+  const session = await world.state.session(id)
+  if (session === undefined) throw new Error('no session')
+  const { stream } = await openFile({ recordings: { open: async () => sealed } }, session)
+  expect(opens).toBe(0)
+  stream().destroy()
+  expect(opens).toBe(1)
 })
 
 test('a recording that does not verify is not shown: only what was found', async () => {
