@@ -10,6 +10,9 @@ const KEPT_BYTES = 10 << 20
 /** Pieces smaller than this are put together before they are hashed: rows come one message each. */
 const BATCH_BYTES = 65_536
 
+/** Pieces of this size are hashed where they lie: putting them together would cost more than a call each. */
+const LARGE_BYTES = 2048
+
 export interface CopyRecordOptions {
   readonly keepsBytes: boolean
   readonly bulk: (bytes: Buffer) => void
@@ -26,6 +29,11 @@ export class CopyRecord {
 
   constructor(options: CopyRecordOptions) {
     this.#options = options
+  }
+
+  /** Whether there is data whose line is not written. */
+  get hasData(): boolean {
+    return this.#length > 0
   }
 
   /** Data of the statement `id`; `bytes` may be a view that is valid until `flush`. */
@@ -54,10 +62,14 @@ export class CopyRecord {
   /** The end of a piece that goes on as one: its line is written. */
   flush(): void {
     if (this.#length === 0) return
-    const bytes = this.#batch.length === 1 ? (this.#batch[0] as Buffer) : Buffer.concat(this.#batch, this.#length)
-    this.#hash.update(bytes)
-    if (this.#options.keepsBytes && this.#offset < KEPT_BYTES)
-      this.#options.bulk(bytes.subarray(0, KEPT_BYTES - this.#offset))
+    const isKept = this.#options.keepsBytes && this.#offset < KEPT_BYTES
+    if (!isKept && this.#length >= this.#batch.length * LARGE_BYTES)
+      for (const bytes of this.#batch) this.#hash.update(bytes)
+    else {
+      const bytes = this.#batch.length === 1 ? (this.#batch[0] as Buffer) : Buffer.concat(this.#batch, this.#length)
+      this.#hash.update(bytes)
+      if (isKept) this.#options.bulk(bytes.subarray(0, KEPT_BYTES - this.#offset))
+    }
     this.#options.fact({
       id: this.#id,
       offset: this.#offset,

@@ -20,6 +20,8 @@ import type { PostgresUpstream } from './upstream.ts'
 const FAREWELL_MS = 300
 /** Then, how long the client may take to read it. Both together stay well below one second. */
 const CLOSE_MS = 300
+/** COPY data that came while a line was on its way to the disk goes on as one piece with one line, up to here. */
+const MAX_GATHERED_BYTES = 1 << 20
 /** How long a slow client may take to read the last answers of a session that ended by itself. */
 const LINGER_MS = 10_000
 
@@ -43,6 +45,9 @@ export class Relay {
   readonly #record: StatementRecord
   readonly #tracker: StatementTracker
   readonly #held: HeldBytes
+  /** COPY data without a line yet; never there while nothing is held, so a line that becomes durable takes it on. */
+  #gathered: Buffer[] = []
+  #gatheredBytes = 0
   #notices: Buffer[] = []
   #isClientGone = false
   #serverSaidFarewell = false
@@ -108,10 +113,22 @@ export class Relay {
     } catch (error) {
       return this.#violation(error, 'client')
     }
-    this.#held.push(chunk, this.#tracker.clientSettled, this.#tracker.lastId, this.#record.takeDurable())
+    this.#gathered.push(chunk)
+    this.#gatheredBytes += chunk.length
+    if (this.#held.isEmpty || !this.#record.hasCopyDataOnly || this.#gatheredBytes >= MAX_GATHERED_BYTES) this.#hold()
     if (!this.#mustPauseClient()) return
     this.#client.pause()
     this.#resumeWhenRecorded()
+  }
+
+  /** What was gathered gets its line, or its place behind what is held. */
+  #hold(): void {
+    const [first] = this.#gathered
+    if (first === undefined) return
+    const bytes = this.#gathered.length === 1 ? first : Buffer.concat(this.#gathered, this.#gatheredBytes)
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    this.#held.push(bytes, this.#tracker.clientSettled, this.#tracker.lastId, this.#record.takeDurable())
   }
 
   #forward(chunks: readonly Buffer[], lastId: number): void {
@@ -120,6 +137,7 @@ export class Relay {
     this.#tracker.forwarded(lastId, this.#clock.monotonicUs())
     if (chunks.length === 1) socket.write(chunks[0] as Buffer)
     else if (chunks.length > 1) socket.write(Buffer.concat(chunks))
+    this.#hold()
     this.#resume()
     if (this.#isClientGone && this.#held.isEmpty) socket.end()
   }
@@ -232,6 +250,7 @@ export class Relay {
   #ended(end: SessionEnd): void {
     if (this.#end !== undefined) return
     this.#end = end
+    this.#gathered = []
     this.#client.pause()
     if (this.#tracker.inFlight > 0 && !this.#upstream.socket.destroyed) this.#cancelRunning()
     if (this.#tracker.serverIsBetweenMessages || this.#upstream.socket.destroyed) this.#farewell()

@@ -104,6 +104,11 @@ export class StatementRecord {
     return this.#latest ?? Promise.resolve()
   }
 
+  /** The client has sent COPY data since the last `takeDurable`, and nothing that has its line already. */
+  get hasCopyDataOnly(): boolean {
+    return this.#newest === undefined && this.#copy.hasData
+  }
+
   /** Resolves when every line of the client since the last call is durable; undefined: there was none. */
   takeDurable(): Promise<void> | undefined {
     this.#copy.flush()

@@ -71,6 +71,34 @@ test.runIf(isHere)('what is behind a held statement waits too, a Sync and COPY d
   socket.destroy()
 })
 
+test.runIf(isHere)(
+  'COPY data that comes while a line is on its way gets one line together, and none is lost',
+  async () => {
+    const { socket, reader } = await wire(world)
+    socket.write(front.query('copy seen from stdin'))
+    while ((await reader.message()).type !== 0x47);
+    world.journal.hold()
+    socket.write(front.copyData('1\n'))
+    await recorded('h', 1)
+    const rest = Array.from({ length: 20 }, (_, n) => `${n + 2}\n`)
+    for (const row of rest) await new Promise((written) => socket.write(front.copyData(row), written))
+    socket.write(front.copyDone())
+    await recorded('h', 3)
+    expect(await arrived()).toEqual([])
+    world.journal.release()
+    while ((await reader.message()).type !== 0x5a);
+    expect(await arrived()).toHaveLength(21)
+    const bytes = rest.join('').length
+    const lines = world.journal.facts().filter(({ code }) => code === 'h')
+    expect(lines.map(({ data }) => [data['offset'], data['length']])).toEqual([
+      [0, 2],
+      [2, bytes],
+      [undefined, 2 + bytes],
+    ])
+    socket.destroy()
+  },
+)
+
 test.runIf(isHere)('half a statement never leaves, however long it takes', async () => {
   const { socket, reader } = await wire(world)
   const message = front.query('insert into seen values (1)')
