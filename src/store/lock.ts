@@ -56,7 +56,10 @@ function prepare(directory: string): string {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     // The sticky bit marks a directory shared by many, such as /tmp: closing it would break the machine.
-    if ((statSync(directory).mode & 0o1000) !== 0) throw new Error('the directory is shared (sticky bit)')
+    const { mode, uid } = statSync(directory)
+    if ((mode & 0o1000) !== 0) throw new Error('the directory is shared (sticky bit)')
+    // Root may close a directory that somebody else made beforehand, and its owner would open it again and read the keys.
+    if (uid !== process.geteuid?.()) throw new Error(`the directory belongs to uid ${uid}`)
     chmodSync(directory, 0o700)
     return realpathSync(directory)
   } catch (cause) {

@@ -1,6 +1,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -100,4 +111,17 @@ test('a lock file that is something else is refused with a hint', () => {
 test('a file where the directory should be is refused', () => {
   writeFileSync(directory, '')
   expect(() => holdStateDirectory(directory)).toThrow(expect.objectContaining({ code: 'store_failed' }))
+})
+
+test.runIf(process.geteuid?.() === 0)('a directory that somebody else made and owns is not used, nor changed', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'halligan-foreign-'))
+  try {
+    chownSync(directory, 65_534, 65_534)
+    chmodSync(directory, 0o755)
+    expect(() => holdStateDirectory(directory)).toThrowError(expect.objectContaining({ code: 'store_failed' }))
+    expect(statSync(directory).mode & 0o777).toBe(0o755)
+    expect(readdirSync(directory)).toEqual([])
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
 })
