@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path'
 import { startBastion } from './bastion/bastion.ts'
+import { tuneCollector } from './bastion/collector.ts'
 import { runLocal, type LocalCommands } from './cli/local.ts'
 import { systemClock } from './clock.ts'
 import { checkConfig, loadConfig, parseConfig, readTextFile } from './config/parse.ts'
@@ -11,6 +12,7 @@ import { HalliganError } from './errors.ts'
 import { newTotpSecret, totpUri } from './identity/totp.ts'
 import { demoCode, runDemo } from './demo/demo.ts'
 
+tuneCollector()
 const clock = systemClock()
 const webRoot = resolve(import.meta.dirname, '../web/dist')
 
