@@ -16,8 +16,8 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import ssh2 from 'ssh2'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { newEd25519Key } from '../src/sshwire/new-key.ts'
 
 // No container engine runs here: the Dockerfile's own steps are carried out in folders, one per stage, from what
 // .dockerignore lets through, and the result is started as the user it names.
@@ -189,20 +189,20 @@ describe('its steps, carried out', () => {
 
   /** The least a configuration can be; nothing answers at its target and its webhook. */
   function configText(state: string): string {
-    const [key, hostKey] = [0, 1].map(() => ssh2.utils.generateKeyPairSync('ed25519'))
-    const secrets = { 'web-key': key?.private ?? '', hook: `whsec_${Buffer.alloc(32, 5).toString('base64')}` }
+    const [key, hostKey] = [0, 1].map(() => newEd25519Key())
+    const secrets = { 'web-key': key?.privateKey ?? '', hook: `whsec_${Buffer.alloc(32, 5).toString('base64')}` }
     for (const [name, text] of Object.entries(secrets)) {
       writeFileSync(join(state, name), text, { mode: 0o600 })
       if (isRoot) chownSync(join(state, name), 65_532, 65_532)
     }
-    const reviewer = ssh2.utils.generateKeyPairSync('ed25519').public
+    const reviewer = newEd25519Key().publicKey
     return JSON.stringify({
       hostname: 'localhost',
       state,
       listen: Object.fromEntries(['ssh', 'postgres', 'web'].map((name) => [name, { host: '127.0.0.1', port: 0 }])),
       secrets: { directory: state, key: { environment: 'HALLIGAN_KEY' } },
       users: [
-        { name: 'alice', keys: [key?.public] },
+        { name: 'alice', keys: [key?.publicKey] },
         { name: 'rita', roles: ['reviewer'], keys: [reviewer] },
       ],
       targets: [
@@ -212,7 +212,7 @@ describe('its steps, carried out', () => {
           accounts: ['deploy'],
           host: '127.0.0.1',
           port: 1,
-          hostKeys: [hostKey?.public.split(' ').slice(0, 2).join(' ')],
+          hostKeys: [hostKey?.publicKey.split(' ').slice(0, 2).join(' ')],
           credential: 'web-key',
         },
       ],

@@ -6,6 +6,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import ssh2, { type AuthContext, type Connection, type ParsedKey, type ServerConfig } from 'ssh2'
 import { HalliganError } from '../errors.ts'
 import { sshLog } from '../log.ts'
+import { newEd25519Key } from '../sshwire/new-key.ts'
 import { demoAccount, temporaryFolder } from './account.ts'
 import { startKeeper } from './keeper.ts'
 import { sftpProgram, type SftpChoice } from './sftp-program.ts'
@@ -68,14 +69,14 @@ export async function startDemoSshTarget(options: {
 }
 
 async function listen(accounts: readonly string[], ports: SessionPorts): Promise<DemoSshTarget> {
-  const hostKeys = ssh2.utils.generateKeyPairSync('ed25519')
-  const userKeys = ssh2.utils.generateKeyPairSync('ed25519')
-  const accepted = ssh2.utils.parseKey(userKeys.public)
+  const hostKeys = newEd25519Key()
+  const userKeys = newEd25519Key()
+  const accepted = ssh2.utils.parseKey(userKeys.publicKey)
   if (accepted instanceof Error)
     throw new HalliganError('internal', 'ssh2 cannot read its own key', { cause: accepted })
 
   const config = {
-    hostKeys: [hostKeys.private],
+    hostKeys: [hostKeys.privateKey],
     algorithms,
     // Not OpenSSH's name: the library has no end-of-write, so a reader that has had enough must close the channel here.
     ident: 'halligan-demo',
@@ -90,12 +91,12 @@ async function listen(accounts: readonly string[], ports: SessionPorts): Promise
   listener.maxConnections = MOST_CONNECTIONS
   listener.listen(0, HOST)
   await once(listener, 'listening')
-  const [type = '', blob = ''] = hostKeys.public.split(' ')
+  const [type = '', blob = ''] = hostKeys.publicKey.split(' ')
   return {
     host: HOST,
     port: (listener.address() as AddressInfo).port,
     hostKey: `${type} ${blob}`,
-    privateKey: userKeys.private,
+    privateKey: userKeys.privateKey,
     home: ports.home.folder,
     stop: async () => {
       listener.close()

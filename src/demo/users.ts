@@ -2,10 +2,10 @@
 // scanned the secret yesterday still works today. Nothing here is good for anything but the demo on this machine.
 import { accessSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import ssh2 from 'ssh2'
 import * as z from 'zod'
 import { HalliganError } from '../errors.ts'
 import { newTotpSecret } from '../identity/totp.ts'
+import { newEd25519Key } from '../sshwire/new-key.ts'
 
 export interface DemoUser {
   readonly name: string
@@ -57,10 +57,10 @@ function readKept(keyFile: string): z.infer<typeof kept> | undefined {
 }
 
 function makeUser(keyFile: string, name: string): z.infer<typeof kept> {
-  const keys = ssh2.utils.generateKeyPairSync('ed25519', { comment: `${name}@halligan-demo` })
-  const user = { publicKey: keys.public, totpSecret: newTotpSecret() }
-  writeFileSync(keyFile, keys.private, { mode: 0o600 })
-  writeFileSync(`${keyFile}.pub`, `${keys.public}\n`, { mode: 0o644 })
+  const { publicKey, privateKey } = newEd25519Key(`${name}@halligan-demo`)
+  const user = { publicKey, totpSecret: newTotpSecret() }
+  writeFileSync(keyFile, privateKey, { mode: 0o600 })
+  writeFileSync(`${keyFile}.pub`, `${publicKey}\n`, { mode: 0o644 })
   // Last: what it names is there already if we are killed in between.
   writeFileSync(`${keyFile}.json`, `${JSON.stringify(user)}\n`, { mode: 0o600 })
   return user

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { writeSshConfig } from '../../src/demo/ssh-config.ts'
 import { startDemoSshTarget } from '../../src/demo/ssh-target.ts'
 import { demoUsers } from '../../src/demo/users.ts'
+import { newEd25519Key } from '../../src/sshwire/new-key.ts'
 import { has } from '../support/clients.ts'
 import { run } from '../support/terminal.ts'
 
@@ -126,7 +127,7 @@ describe('the demo ssh_config', () => {
     try {
       const [alice] = demoUsers(folder, people)
       if (!alice) throw new Error('no alice')
-      const hostKeys = [ssh2.utils.generateKeyPairSync('ed25519').public]
+      const hostKeys = [newEd25519Key().publicKey]
       const entries = [{ alias: 'web-1', login: 'deploy', user: alice }]
       const { configFile } = writeSshConfig({ folder, host: target.host, port: target.port, hostKeys, entries })
       const { status, stderr } = await run('ssh', ['-F', configFile, 'web-1', 'true'])

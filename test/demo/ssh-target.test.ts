@@ -6,9 +6,9 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer, text } from 'node:stream/consumers'
-import ssh2 from 'ssh2'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startDemoSshTarget, type DemoSshTarget } from '../../src/demo/ssh-target.ts'
+import { newEd25519Key } from '../../src/sshwire/new-key.ts'
 import { has } from '../support/clients.ts'
 import { Terminal } from '../support/terminal.ts'
 import { demoFolders, isAlive, runModule, until } from './processes.ts'
@@ -152,7 +152,7 @@ describe.runIf(has('ssh'))('the demo SSH target, through OpenSSH', () => {
     { name: 'another key', args: ['-F', 'stranger', 'web-1', 'true'] },
     { name: 'no key', args: ['-o', 'PubkeyAuthentication=no', 'web-1', 'true'] },
   ])('$name is refused', async ({ args }) => {
-    configure({ ...target, privateKey: ssh2.utils.generateKeyPairSync('ed25519').private }, 'stranger')
+    configure({ ...target, privateKey: newEd25519Key().privateKey }, 'stranger')
     const { code, stderr } = await run('ssh', args)
     expect(code).toBe(255)
     expect(stderr).toContain('Permission denied')

@@ -6,7 +6,6 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import ssh2 from 'ssh2'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { systemClock } from '../../src/clock.ts'
@@ -15,6 +14,7 @@ import { writeSshConfig } from '../../src/demo/ssh-config.ts'
 import { demoUsers, type DemoUser } from '../../src/demo/users.ts'
 import { STEP_MS, totpCode } from '../../src/identity/totp.ts'
 import { selfSigned } from '../../src/pgwire/certificate.ts'
+import { newEd25519Key } from '../../src/sshwire/new-key.ts'
 import { has } from '../support/clients.ts'
 import { cleanEnv, run, type Ran } from '../support/terminal.ts'
 import { eventually, leaf, recording } from './traces.ts'
@@ -70,7 +70,7 @@ function configOf(down: number): unknown {
   keep('password', 'not-asked-for')
   keep('webhook', `whsec_${Buffer.alloc(32, 7).toString('base64')}`)
   writeFileSync(join(folder, 'key'), Buffer.alloc(32, 9).toString('base64'), { mode: 0o600 })
-  const other = ssh2.utils.generateKeyPairSync('ed25519').public
+  const other = newEd25519Key().publicKey
   const host = '127.0.0.1'
   const ssh = { kind: 'ssh', accounts: ['deploy'], host, hostKeys: [other], credential: 'ssh-key' }
   const { ca } = selfSigned({ commonName: 'nobody', altNames: ['localhost'], now: systemClock().now(), validDays: 1 })
@@ -82,7 +82,7 @@ function configOf(down: number): unknown {
     secrets: { directory: secrets, key: { file: 'key' } },
     users: [
       { name: 'alice', roles: ['engineer'], keys: [alice.publicKey] },
-      { name: 'rita', roles: ['reviewer'], keys: [ssh2.utils.generateKeyPairSync('ed25519').public] },
+      { name: 'rita', roles: ['reviewer'], keys: [newEd25519Key().publicKey] },
     ],
     targets: [
       { name: 'web-1', ...ssh, port: down },
