@@ -124,6 +124,8 @@ export type AuditEvent =
       readonly head: string
       readonly tornBytes: number
       readonly sessions: readonly string[]
+      /** Hex: the old chain was lost, and the new one begins with this key. */
+      readonly genesisPublicKey?: string
     }
   | { readonly type: 'ledger-damaged'; readonly problem: string }
   | { readonly type: 'recorder-failed'; readonly session: string; readonly error: string }

@@ -104,25 +104,43 @@ async function recover(
     })
   leaves.push({ type: 'configuration-loaded', sha256: config.sha256, policies: canonicalPolicies(config.policies) })
   if (durable.ledgerProblem !== null) leaves.push({ type: 'ledger-damaged', problem: durable.ledgerProblem })
+  // What an earlier start has told of is not told again.
+  const damage = recovery.damage.filter(({ known }) => !known).map(({ kind }) => kind)
+  const newGenesis = await untoldGenesis(durable)
   const isTroubled =
-    durable.ledgerProblem !== null || recovery.tornBytes > 0 || recovery.damage.length > 0 || sealed.length > 0
+    durable.ledgerProblem !== null ||
+    recovery.tornBytes > 0 ||
+    damage.length > 0 ||
+    sealed.length > 0 ||
+    newGenesis !== undefined
   if (isTroubled)
     leaves.push({
       type: 'journal-recovered',
       head: journal.head().head,
       tornBytes: recovery.tornBytes,
       sessions: sealed,
+      ...(newGenesis === undefined ? {} : { genesisPublicKey: newGenesis }),
     })
   const channels = config.channels.map((channel) => channel.name)
-  const { tornBytes, damage } = recovery
-  const facts = { tornBytes, damage: damage.length, ledger: durable.ledgerProblem, sessions: sealed }
+  const { tornBytes } = recovery
+  const facts = { tornBytes, damage, ledger: durable.ledgerProblem, sessions: sealed, newGenesis: newGenesis ?? null }
   await state.commit({
     at,
-    writes: [],
+    writes: newGenesis === undefined ? [] : [{ kind: 'setting', name: TOLD_GENESIS, value: newGenesis }],
     leaves,
     alerts: isTroubled ? alertsTo(channels, 'journal.recovered', facts, at) : [],
   })
   await resumeGrants(inside.end, recovery.newestWallMs)
+}
+
+/** The setting that holds the newest genesis key that was told of. */
+const TOLD_GENESIS = 'told-genesis'
+
+/** The key of a chain that had to begin anew, unless an earlier start has told of it. */
+async function untoldGenesis({ state, journal, hasPinnedGenesis }: Durable): Promise<string | undefined> {
+  const { genesisPublicKey } = journal.recovery
+  if (hasPinnedGenesis || (await state.setting(TOLD_GENESIS)) === genesisPublicKey) return undefined
+  return genesisPublicKey
 }
 
 /** What happens by the clock alone: epochs, lapses, retries of sealing, steps of the wall clock. */

@@ -28,6 +28,8 @@ export interface Durable {
   readonly state: State
   /** What is wrong with the ledger's rows, found at start; null when they give the root that the last commit left. */
   readonly ledgerProblem: string | null
+  /** Whether the journal's chain begins with the key that users pinned. */
+  readonly hasPinnedGenesis: boolean
   readonly feed: Feed
   readonly journal: OpenJournal
   readonly outbox: Outbox
@@ -58,11 +60,11 @@ export async function openDurable(
     ...(journalFiles === undefined ? {} : { fileSystem: journalFiles }),
   })
   opened.defer(() => journal.close())
-  publishKey(installation, Buffer.from(journal.recovery.genesisPublicKey, 'hex'))
+  const hasPinnedGenesis = publishKey(installation, Buffer.from(journal.recovery.genesisPublicKey, 'hex'))
   const outbox = new Outbox({ state, channels: channelsOf(config, secrets, clock), clock, random: Math.random })
   opened.defer(() => outbox.close())
   const ledgerProblem = stored.integrity === 'ok' ? null : stored.integrity.problem
-  return { installation, state, ledgerProblem, feed, journal, outbox }
+  return { installation, state, ledgerProblem, hasPinnedGenesis, feed, journal, outbox }
 }
 
 /** Names and addresses that a `verify-full` client may use for the PostgreSQL port. */

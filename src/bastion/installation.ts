@@ -14,6 +14,7 @@ import {
   noteSigner,
   type NoteSigner,
 } from '../ledger/note-key.ts'
+import { newEd25519Key } from '../sshwire/new-key.ts'
 import { selfSigned } from '../pgwire/certificate.ts'
 
 export interface Installation {
@@ -52,7 +53,7 @@ export function openInstallation(directory: string, hostnames: readonly string[]
     throw new HalliganError('config_invalid', `a key in ${keys} is damaged`, {
       hint: 'restore the folder from its backup',
     })
-  const sshHostKey = readOrMake(join(keys, 'ssh_host_ed25519'), () => ssh2.utils.generateKeyPairSync('ed25519').private)
+  const sshHostKey = readOrMake(join(keys, 'ssh_host_ed25519'), () => newEd25519Key().privateKey)
   return {
     name,
     logSigner: noteSigner(ledgerOrigin(name), seed),
@@ -65,19 +66,25 @@ export function openInstallation(directory: string, hostnames: readonly string[]
   }
 }
 
-/** Writes the two lines users pin: the ledger's key and the genesis key of the epochs. Gives them. */
-export function publishKey(installation: Installation, genesis: Uint8Array): string {
+/**
+ * Writes the two lines users pin, at the first start: the ledger's key and the genesis key of the epochs. What they have
+ * pinned is never changed. False: the journal's chain begins with another key than the pinned one, as it does where the
+ * old chain was lost; that keeps nobody out, and is for the caller to tell. Throws `config_invalid` when the ledger's key
+ * is not the pinned one.
+ */
+export function publishKey(installation: Installation, genesis: Uint8Array): boolean {
   const text = encodeInstallationKey(installationKey(installation.name, installation.logSigner.publicKey, genesis))
   const kept = readOrMake(installation.publicKeyFile, () => text)
-  if (kept !== text)
-    throw new HalliganError(
-      'config_invalid',
-      `${installation.publicKeyFile} does not fit the keys of this installation`,
-      {
-        hint: 'the state directory was mixed with another one; restore it from its backup',
-      },
-    )
-  return text
+  if (kept === text) return true
+  const ledgerKey = text.slice(0, text.indexOf('\n') + 1)
+  if (kept.startsWith(ledgerKey)) return false
+  throw new HalliganError(
+    'config_invalid',
+    `${installation.publicKeyFile} does not fit the keys of this installation`,
+    {
+      hint: 'the state directory was mixed with another one; restore it from its backup',
+    },
+  )
 }
 
 function postgresCertificate(keys: string, hostnames: readonly string[], clock: Clock): Installation['postgres'] {
