@@ -30,17 +30,21 @@ export function only<Type extends AuditEventType>(
   return ledger.filter((event): event is Extract<AuditEvent, { type: Type }> => event.type === type)
 }
 
-/** The sessions of a user that ended by `reason`, with their seals, as they were opened. Fails when any has no seal. */
-export async function sealedSessions(state: string, user: string, reason: string): Promise<SealedSession[]> {
+/** The sessions of a user with their seals, as they were opened. Fails when any has no seal. */
+export async function allSealed(state: string, user: string): Promise<SealedSession[]> {
   const ledger = await ledgerOf(state)
   const seals = new Map(only(ledger, 'session-sealed').map((sealed) => [sealed.session, sealed]))
-  const sessions = only(ledger, 'session-opened').flatMap((opened) => {
+  return only(ledger, 'session-opened').flatMap((opened) => {
     if (opened.user !== user) return []
     const sealed = seals.get(opened.session)
     if (sealed === undefined) throw new Error(`session ${opened.session} is not sealed`)
     return [{ opened, sealed }]
   })
-  return sessions.filter(({ sealed }) => sealed.endReason === reason)
+}
+
+/** Those of them that ended by `reason`. */
+export async function sealedSessions(state: string, user: string, reason: string): Promise<SealedSession[]> {
+  return (await allSealed(state, user)).filter(({ sealed }) => sealed.endReason === reason)
 }
 
 /** Reads the recordings of `sessions`; gives those of a target, in the same order. */
