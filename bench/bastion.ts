@@ -4,6 +4,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { startBastion } from '../src/bastion/bastion.ts'
+import { tuneCollector } from '../src/bastion/collector.ts'
 import { systemClock } from '../src/clock.ts'
 import { parseConfig, readTextFile } from '../src/config/parse.ts'
 import { loadSecrets } from '../src/config/secrets.ts'
@@ -18,6 +19,7 @@ export interface FromBastion {
   readonly publicKeyFile: string
 }
 
+tuneCollector()
 const [file = '', user = '', totpSecret = ''] = process.argv.slice(2)
 const config = parseConfig(readTextFile(file), file)
 const secrets = loadSecrets(config.secrets, process.env)

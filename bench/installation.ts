@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import ssh2 from 'ssh2'
+import { newEd25519Key } from '../src/sshwire/new-key.ts'
 import { startDemoPostgres, type DemoPostgres } from '../src/demo/postgres-server.ts'
 import { startDemoSinks } from '../src/demo/sinks.ts'
 import { demoUsers } from '../src/demo/users.ts'
@@ -68,8 +68,8 @@ export async function install(
   const users = demoUsers(join(folder, 'users'), people)
   const [alice] = users
   if (alice === undefined) throw new Error('nobody plays')
-  const credential = ssh2.utils.generateKeyPairSync('ed25519')
-  const sshd = await startSshd(programs.sshd, join(folder, 'sshd'), [alice.publicKey, credential.public])
+  const credential = newEd25519Key()
+  const sshd = await startSshd(programs.sshd, join(folder, 'sshd'), [alice.publicKey, credential.publicKey])
   opened.defer(() => sshd.stop())
   const sinks = await startDemoSinks({ now: () => Date.now() })
   opened.defer(() => sinks.stop())
@@ -85,7 +85,7 @@ export async function install(
   const file = writeConfiguration(folder, {
     users,
     sshd,
-    credential: credential.private,
+    credential: credential.privateKey,
     postgres,
     database,
     webhook: sinks.webhook,

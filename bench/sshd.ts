@@ -8,7 +8,7 @@ import { connect } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import ssh2 from 'ssh2'
+import { newEd25519Key } from '../src/sshwire/new-key.ts'
 import { freePort } from './port.ts'
 
 export interface Sshd {
@@ -28,9 +28,9 @@ export async function startSshd(program: string, folder: string, publicKeys: rea
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   // Debian's sshd wants this folder for its unprivileged half.
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 })
-  const hostKey = ssh2.utils.generateKeyPairSync('ed25519')
+  const hostKey = newEd25519Key()
   const path = (name: string) => join(folder, name)
-  writeFileSync(path('host'), hostKey.private, { mode: 0o600 })
+  writeFileSync(path('host'), hostKey.privateKey, { mode: 0o600 })
   writeFileSync(path('authorized'), publicKeys.map((key) => `${key}\n`).join(''))
   chmodSync(path('authorized'), 0o600)
   const port = await freePort()
@@ -68,7 +68,7 @@ export async function startSshd(program: string, folder: string, publicKeys: rea
     host: HOST,
     port,
     account: userInfo().username,
-    hostKey: hostKey.public.split(' ').slice(0, 2).join(' '),
+    hostKey: hostKey.publicKey.split(' ').slice(0, 2).join(' '),
     stop: async () => {
       child.kill('SIGTERM')
       await ended
