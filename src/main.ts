@@ -16,19 +16,22 @@ tuneCollector()
 const clock = systemClock()
 const webRoot = resolve(import.meta.dirname, '../web/dist')
 
-/** Resolves at the first SIGINT, SIGTERM or SIGHUP, or when the launcher is gone; a second signal ends at once. */
+/** A signal to a whole process group reaches us twice, through the launcher as well: so soon it is the same one. */
+const SAME_SIGNAL_MS = 2000
+
+/** Resolves at the first SIGINT, SIGTERM or SIGHUP, or when the launcher is gone; a later signal ends at once. */
 function stopped(): Promise<void> {
   return new Promise((resolve) => {
-    let isAsked = false
+    let askedAtUs: number | undefined
     const stop = (): void => {
-      if (isAsked) process.exit(1)
-      isAsked = true
+      if (askedAtUs !== undefined && clock.monotonicUs() - askedAtUs > SAME_SIGNAL_MS * 1000) process.exit(1)
+      askedAtUs ??= clock.monotonicUs()
       resolve()
     }
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
     // The launcher's channel closes however it went, kill -9 included. It must not keep us alive.
     if (process.channel) {
-      process.on('disconnect', stop)
+      process.on('disconnect', () => resolve())
       process.channel.unref()
     }
   })

@@ -6,8 +6,11 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { HalliganError } from '../errors.ts'
 
-/** The absolute path of the directory, which exists then, 0700. Throws `unavailable` when there is none we may use. */
-export function demoStateDirectory(given: string | undefined): string {
+/**
+ * The absolute path of the directory, which exists then, 0700; `temporary` is the system's temporary one. Throws
+ * `unavailable` when there is none we may use.
+ */
+export function demoStateDirectory(given: string | undefined, temporary: string = tmpdir()): string {
   if (given !== undefined) return made(resolve(given))
   const below = resolve('.halligan', 'demo')
   try {
@@ -17,10 +20,10 @@ export function demoStateDirectory(given: string | undefined): string {
   } catch (error) {
     if (!isRefusal(error)) throw error
   }
-  const own = made(join(tmpdir(), `halligan-demo-${process.getuid?.() ?? 'user'}`))
+  const own = made(join(temporary, `halligan-demo-${process.geteuid?.() ?? 'user'}`))
   const { uid, mode } = lstatSync(own)
   // Anyone may have made a directory of that name there before us.
-  const isOurs = lstatSync(own).isDirectory() && uid === (process.getuid?.() ?? uid) && (mode & 0o077) === 0
+  const isOurs = lstatSync(own).isDirectory() && uid === (process.geteuid?.() ?? uid) && (mode & 0o077) === 0
   if (isOurs) return own
   throw new HalliganError('unavailable', `${own} is not ours alone`, { hint: 'name another directory: --state DIR' })
 }

@@ -1,14 +1,17 @@
-import { execFile } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, chownSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { promisify } from 'node:util'
+import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
+import { demoStateDirectory } from '../../src/demo/state-directory.ts'
 
-const source = resolve(import.meta.dirname, '../../src/demo/state-directory.ts')
+/** Debian's `nobody`: root is held back by no mode. */
+const NOBODY = 65_534
+
 const folders: string[] = []
+const home = process.cwd()
 
 afterEach(() => {
+  process.chdir(home)
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 })
 
@@ -19,34 +22,39 @@ function folder(mode: number): string {
   return made
 }
 
-/** What a demo started in `cwd` by someone who is not root would take, with `temporary` as the system's temporary directory. */
-async function chosen(cwd: string, temporary: string): Promise<string> {
-  const code = `const { demoStateDirectory } = await import(${JSON.stringify(source)}); console.log(demoStateDirectory(undefined))`
-  const ids = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
-  const env = { PATH: process.env['PATH'] ?? '', TMPDIR: temporary }
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], {
-    cwd,
-    env,
-    ...ids,
-  })
-  return stdout.trim()
+/** What a demo started in `cwd` by someone who is not root takes, with `temporary` as the temporary directory. */
+function chosen(cwd: string, temporary: string): string {
+  const isRoot = process.getuid?.() === 0
+  process.chdir(cwd)
+  if (isRoot) process.seteuid?.(NOBODY)
+  try {
+    return demoStateDirectory(undefined, temporary)
+  } finally {
+    if (isRoot) process.seteuid?.(0)
+  }
 }
 
-test('a checkout of our own keeps the state', async () => {
+test('a checkout of our own keeps the state', () => {
   const cwd = folder(0o777)
-  expect(await chosen(cwd, folder(0o777))).toBe(join(cwd, '.halligan', 'demo'))
+  expect(chosen(cwd, folder(0o777))).toBe(join(cwd, '.halligan', 'demo'))
 })
 
-test("in another user's checkout the state is a directory of our own, 0700, the same each time", async () => {
+test("in another user's checkout the state is a directory of our own, 0700, the same each time", () => {
   const [cwd, temporary] = [folder(0o555), folder(0o777)]
-  const directory = await chosen(cwd, temporary)
+  const directory = chosen(cwd, temporary)
   expect(directory.startsWith(temporary)).toBe(true)
   expect(statSync(directory).mode & 0o777).toBe(0o700)
-  expect(await chosen(cwd, temporary)).toBe(directory)
+  expect(chosen(cwd, temporary)).toBe(directory)
 })
 
-test('a directory of that name that others can write is not taken', async () => {
+test('a directory of that name that others can write is not taken', () => {
   const [cwd, temporary] = [folder(0o555), folder(0o777)]
-  chmodSync(await chosen(cwd, temporary), 0o777)
-  await expect(chosen(cwd, temporary)).rejects.toThrow('is not ours alone')
+  chmodSync(chosen(cwd, temporary), 0o777)
+  expect(() => chosen(cwd, temporary)).toThrowError(expect.objectContaining({ code: 'unavailable' }))
+})
+
+test.runIf(process.getuid?.() === 0)("a directory of that name that is another user's is not taken", () => {
+  const [cwd, temporary] = [folder(0o555), folder(0o777)]
+  chownSync(chosen(cwd, temporary), 1234, 1234)
+  expect(() => chosen(cwd, temporary)).toThrowError(expect.objectContaining({ code: 'unavailable' }))
 })

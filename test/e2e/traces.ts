@@ -102,9 +102,21 @@ export function filesBelow(folder: string): string[] {
 export function filesWith(folder: string, text: string | RegExp): string[] {
   const holds = (content: string) => (typeof text === 'string' ? content.includes(text) : text.test(content))
   return filesBelow(folder).filter((file) => {
-    const bytes = readFileSync(file)
-    return holds((file.endsWith('.cast.zst') ? zstdDecompressSync(bytes) : bytes).toString('latin1'))
+    const bytes = readIfThere(file)
+    return (
+      bytes !== undefined && holds((file.endsWith('.cast.zst') ? zstdDecompressSync(bytes) : bytes).toString('latin1'))
+    )
   })
+}
+
+/** A file's bytes, unless a running Halligan has removed it since it was listed, as it does with used-up keys. */
+function readIfThere(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 /** Processes of this machine whose command line is exactly these words. */
