@@ -1,5 +1,6 @@
 // One process of the demo's SSH target, on a PTY or on pipes, joined to one SSH channel until either ends.
 import { spawn } from 'node:child_process'
+import { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { constants } from 'node:os'
 import { spawn as spawnPty } from 'node-pty'
@@ -49,18 +50,53 @@ export function runOnPipes(what: ShellProgram, channel: ServerChannel): ShellPro
   // A program that does not read its input is no error of the session.
   child.stdin.on('error', (error) => sshLog.debug('demo.stdin-closed', { error }))
   channel.pipe(child.stdin)
-  child.stdout.pipe(channel, { end: false })
-  child.stderr.pipe(channel.stderr, { end: false })
+  const [out, err] = inTurn(channel)
+  child.stdout.pipe(out)
+  child.stderr.pipe(err)
   child.once('exit', () => group.gone())
-  child.once('close', (code, signal) => void endChannel(channel, code, signal))
+  child.once('close', (code, signal) => void endChannel(channel, [out, err], code, signal))
   hangUpWith(channel, () => {
     group.signal('SIGHUP')
     // Nobody reads any more; what is left must not keep the pipes open.
     child.stdin.destroy()
-    child.stdout.resume()
-    child.stderr.resume()
+    for (const gate of [out, err]) gate.destroy()
+    for (const stream of [child.stdout, child.stderr]) stream.unpipe().resume()
   })
   return { signal: (name) => group.signal(`SIG${name}`), resize: () => undefined }
+}
+
+/** Where ssh2 keeps what waits for the window. */
+interface Waiting {
+  _chunk: unknown
+  _chunkcb: unknown
+  _chunkErr: unknown
+  _chunkcbErr: unknown
+}
+
+/**
+ * Ways into a channel's output and error output, of which one writes at a time. ssh2 has one note for both that something
+ * waits, looks for it in the output first, and never lets go of what waited there: two that wait would send old output
+ * again and leave the error output behind.
+ */
+function inTurn(channel: ServerChannel): [out: Writable, err: Writable] {
+  let last = Promise.resolve()
+  const gate = (to: Writable): Writable =>
+    new Writable({
+      write: (chunk: Buffer, _, done) => {
+        last = last.then(
+          () =>
+            new Promise((written) => {
+              const nothing = { _chunk: undefined, _chunkcb: undefined, _chunkErr: undefined, _chunkcbErr: undefined }
+              Object.assign(channel, nothing satisfies Waiting)
+              to.write(chunk, () => {
+                written()
+                done()
+              })
+            }),
+        )
+      },
+    }).on('error', (error: Error) => sshLog.debug('demo.output-closed', { error }))
+  return [gate(channel), gate(channel.stderr)]
 }
 
 /** Runs the program on a pseudo-terminal of the asked size; output is one stream and waits for the client. */
@@ -90,7 +126,7 @@ export function runOnPty(what: ShellProgram, terminal: Pty, channel: ServerChann
   pty.onExit(({ exitCode, signal }) => {
     isOver = true
     group.gone()
-    void endChannel(channel, signal ? null : exitCode, signalName(signal))
+    void endChannel(channel, [], signal ? null : exitCode, signalName(signal))
   })
   hangUpWith(channel, () => {
     group.signal('SIGHUP')
@@ -135,11 +171,21 @@ function signalName(number: number | undefined): string | null {
   return Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? null
 }
 
-/** Tells how the process ended, behind the last byte it wrote to stderr, and closes the channel. */
-async function endChannel(channel: ServerChannel, code: number | null, signal: string | null): Promise<void> {
-  channel.stderr.end()
-  // Closed by the client meanwhile: nobody is left to tell.
-  await finished(channel.stderr).catch((error: unknown) => sshLog.debug('demo.channel-gone', { error }))
+/** Tells how the process ended, behind the last byte it wrote, and closes the channel. */
+async function endChannel(
+  channel: ServerChannel,
+  outputs: readonly Writable[],
+  code: number | null,
+  signal: string | null,
+): Promise<void> {
+  try {
+    await Promise.all(outputs.map((output) => finished(output)))
+    channel.stderr.end()
+    await finished(channel.stderr)
+  } catch (error) {
+    // Closed by the client meanwhile: nobody is left to tell.
+    sshLog.debug('demo.channel-gone', { error })
+  }
   const name = signal?.replace(/^SIG/, '')
   if (name === undefined) channel.exit(code ?? 255)
   else if (wireSignals.has(name)) channel.exit(name)
