@@ -1,7 +1,7 @@
 // The Merkle tree of RFC 6962 §2.1 and RFC 9162 §2.1 over SHA-256: roots, inclusion and consistency proofs, and a
 // frontier that grows leaf by leaf in O(log n) memory. It knows hashes only, never what a leaf means. Everything that
 // verifies takes sizes, indices and hashes as an attacker may have written them, and answers false instead of throwing.
-import { hash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { assert } from '../errors.ts'
 
 /** SHA-256. */
@@ -15,13 +15,15 @@ const emptyRoot = hash('sha256', '', 'buffer')
 // Trees of recordings have a leaf for every keystroke: allocating each input would cost more than hashing it.
 const nodeInput = Buffer.alloc(1 + 2 * hashBytes, 1)
 const leafInput = Buffer.alloc(4096)
+const leafPrefix = Buffer.of(0)
 
 /** Hash of a leaf's bytes: SHA-256(0x00 ‖ bytes). */
 export function leafHash(bytes: Uint8Array): Buffer {
   const length = bytes.length + 1
-  const input = length <= leafInput.length ? leafInput.subarray(0, length) : Buffer.alloc(length)
-  input.set(bytes, 1)
-  return hash('sha256', input, 'buffer')
+  // A long leaf is not copied to stand behind its prefix: that would cost as much as hashing it.
+  if (length > leafInput.length) return createHash('sha256').update(leafPrefix).update(bytes).digest()
+  leafInput.set(bytes, 1)
+  return hash('sha256', leafInput.subarray(0, length), 'buffer')
 }
 
 /** Hash of an inner node: SHA-256(0x01 ‖ left ‖ right). */

@@ -11,6 +11,7 @@
 
 import { hash } from 'node:crypto'
 import { assert } from '../errors.ts'
+import { hashBytes, leafHash as merkleLeaf } from '../ledger/merkle.ts'
 import { crc32c } from './crc32c.ts'
 import { maxLineBytes } from './event-line.ts'
 
@@ -54,19 +55,28 @@ const types: ReadonlyMap<number, FrameType> = new Map(
   (Object.keys(typeNumbers) as FrameType[]).map((type) => [typeNumbers[type], type]),
 )
 const chainPrefix = Buffer.from('halligan/journal/1\0')
-const leafPrefix = Buffer.of(0)
+/** Prefix, head, header and leaf at their places: one frame's input at a time, so that none is allocated. */
+const chainInput = Buffer.alloc(chainPrefix.length + hashBytes + frameHeaderBytes + hashBytes)
+chainInput.set(chainPrefix)
 
 /** The head before the first frame: SHA-256 of the chain's name. */
 export const genesisHead: Buffer = hash('sha256', chainPrefix, 'buffer')
 
 /** `SHA-256(0x00 ‖ line)`: the RFC 6962 leaf of the recording's tree and the chain's input. */
 export function leafHash(line: Uint8Array): Buffer {
-  return hash('sha256', Buffer.concat([leafPrefix, line]), 'buffer')
+  return merkleLeaf(line)
 }
 
 /** The chain's head after a frame: `headerBytes` are the 48 of its header. */
 export function nextHead(head: Uint8Array, headerBytes: Uint8Array, leaf: Uint8Array): Buffer {
-  return hash('sha256', Buffer.concat([chainPrefix, head, headerBytes, leaf]), 'buffer')
+  assert(
+    head.length === hashBytes && headerBytes.length === frameHeaderBytes && leaf.length === hashBytes,
+    'whole parts',
+  )
+  chainInput.set(head, chainPrefix.length)
+  chainInput.set(headerBytes, chainPrefix.length + hashBytes)
+  chainInput.set(leaf, chainPrefix.length + hashBytes + frameHeaderBytes)
+  return hash('sha256', chainInput, 'buffer')
 }
 
 /** A whole frame. Throws when the header cannot be written: a foreign session id, a number out of range, a long line. */
