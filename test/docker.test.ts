@@ -82,6 +82,12 @@ function context(path: string): boolean {
   return last?.startsWith('!') ?? true
 }
 
+/** How this machine's npm reaches its registry: an npm under another Node does not find that by itself. */
+function npmSettings(): Record<string, string | undefined> {
+  const isOne = (name: string) => name.startsWith('npm_config_') || name === 'NODE_EXTRA_CA_CERTS'
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => isOne(name)))
+}
+
 describe('its steps, carried out', () => {
   let image: string
   const isRoot = process.getuid?.() === 0
@@ -125,6 +131,7 @@ describe('its steps, carried out', () => {
     await promisify(execFile)('/bin/sh', ['-e', '-c', here], {
       cwd: on(stage.name, workdir),
       env: {
+        ...npmSettings(),
         PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
         HOME: process.env['HOME'],
         npm_config_prefer_offline: 'true',
