@@ -8,6 +8,7 @@
 //   --profile DIR    the bastion writes CPU profiles there when it ends
 //   HALLIGAN_BENCH_DIR   where state and journal lie, instead of the system's temporary directory
 
+import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { copyRows } from './copies.ts'
 import { fileRows } from './files.ts'
@@ -53,6 +54,7 @@ if (unknown !== undefined) throw new Error(`no group ${unknown}; there are ${Obj
 const base = process.env['HALLIGAN_BENCH_DIR']
 const say = (text: string) => process.stderr.write(`${text}\n`)
 const startedAt = new Date()
+const [loadBefore = 0] = loadavg()
 const rows: Row[] = []
 await using opened = new AsyncDisposableStack()
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
@@ -71,7 +73,13 @@ if (values.only === undefined)
 print()
 
 function print(): void {
-  const facts = { at: startedAt.toISOString(), kind, ...machine(place.folder), syncMs: syncCostMs(place.folder, 500) }
+  const facts = {
+    at: startedAt.toISOString(),
+    kind,
+    loadBefore,
+    ...machine(place.folder),
+    syncMs: syncCostMs(place.folder, 500),
+  }
   if (values.json) return void process.stdout.write(`${JSON.stringify({ ...facts, rows }, undefined, 2)}\n`)
   const { cores, processor, memoryGib, system, node, fileSystem, syncMs } = facts
   process.stdout.write(
@@ -79,6 +87,7 @@ function print(): void {
       `${facts.at.slice(0, 10)}, ${kind} run: ${cores} cores (${processor}), ${memoryGib} GiB, ${system}, Node ${node};`,
       `state and journal on ${fileSystem}, one write and sync of 200 bytes takes ${syncMs.toFixed(3)} ms (p50).`,
       'Clients, targets and all contenders share these cores. Medians of interleaved rounds.',
+      `Load before the run, from other programs: ${loadBefore.toFixed(1)} on ${cores} cores.`,
       'A grant admits at most 20 PostgreSQL connections: 16 clients stand where design §14 says 32.',
       '',
       formatTable(rows),
