@@ -28,7 +28,12 @@ export class World {
 
   static async start(options: { readonly state?: string } = {}): Promise<World> {
     const world = new World(options.state ?? mkdtempSync(join(tmpdir(), 'halligan-e2e-')))
-    await world.boot()
+    try {
+      await world.boot()
+    } catch (error) {
+      await world.close()
+      throw error
+    }
     return world
   }
 
