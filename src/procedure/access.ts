@@ -40,6 +40,8 @@ export class Access implements AccessContract {
   readonly #ports: AccessPorts
   readonly #targets: ReadonlyMap<string, Target>
   readonly #policies: ReadonlyMap<string, Policy>
+  /** Requests under way, by what they are for; changed only by `#once`. */
+  readonly #requesting = new Map<string, Promise<Grant>>()
 
   constructor(ports: AccessPorts) {
     this.#ports = ports
@@ -96,7 +98,22 @@ export class Access implements AccessContract {
       throw new HalliganError('mfa_required', 'breaking the glass needs your second factor', {
         hint: 'connect from a terminal and type your code',
       })
-    return (await this.#same(identity, decision, ask)) ?? (await this.#grant(identity, ask, decision))
+    return this.#once(`${identity.user.name} ${ask.target} ${decision.account} ${decision.policy.name}`, async () => {
+      return (await this.#same(identity, decision, ask)) ?? (await this.#grant(identity, ask, decision))
+    })
+  }
+
+  /** Equal requests of one moment are one: the second waits for the first and gets its grant. */
+  async #once(key: string, grant: () => Promise<Grant>): Promise<Grant> {
+    const first = this.#requesting.get(key)
+    if (first !== undefined) return first
+    const running = grant()
+    this.#requesting.set(key, running)
+    try {
+      return await running
+    } finally {
+      this.#requesting.delete(key)
+    }
   }
 
   /** An equal live or waiting grant: asking twice is asking once. */

@@ -31,6 +31,14 @@ test('asking twice is asking once', async () => {
   expect(await world.leaves('grant-activated')).toHaveLength(1)
 })
 
+test('asking twice at the same moment is asking once', async () => {
+  await using world = await ProcedureWorld.open()
+  const alice = await world.proven('alice')
+  const grants = await Promise.all([1, 2, 3].map(() => world.access.request(alice, ask)))
+  expect(new Set(grants.map(({ id }) => id)).size).toBe(1)
+  expect(await world.leaves('grant-activated')).toHaveLength(1)
+})
+
 test('without a second factor nothing is granted', async () => {
   await using world = await ProcedureWorld.open()
   await expect(world.access.request(world.as('alice'), ask)).rejects.toMatchObject({ code: 'mfa_required' })
