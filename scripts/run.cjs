@@ -48,7 +48,7 @@ function steps(command, args) {
     case 'start':
       return [[at('src/main.ts'), served, ...args]]
     case 'dev':
-      return [[`--watch-path=${at('src')}`, at('src/main.ts'), served, ...args]]
+      return [[at('scripts/dev.ts'), served, ...args]]
     case 'prepare': // Node, packages and page, and nothing run: what the Dockerfile and .ci/run begin with
       return []
     case 'test':

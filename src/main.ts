@@ -81,7 +81,11 @@ const commands: LocalCommands = {
   },
 }
 
+/** What is still open when a command has ended should close by itself; what has not by then is left behind. */
+const LINGER_MS = 10_000
+
 process.exitCode = await runLocal(commands, process.argv.slice(2), {
   write: (text) => process.stdout.write(text),
   writeError: (text) => process.stderr.write(text),
 })
+setTimeout(() => process.exit(), LINGER_MS).unref()
