@@ -24,8 +24,9 @@ import { verificationRows } from './verification.ts'
 
 type Group = (place: Installation, sizes: Sizes) => Promise<Row[]>
 
-/** In this order: the journal needs the machine for itself, idle sessions leave the most behind. */
+/** In this order: idle sessions need a process that has done nothing yet, or they move into room that others left. */
 const groups: Readonly<Record<string, Group>> = {
+  idle: idleRows,
   journal: ({ folder }, sizes) => journalRows(folder, sizes),
   statements: statementRows,
   copies: copyRows,
@@ -33,7 +34,6 @@ const groups: Readonly<Record<string, Group>> = {
   keystrokes: keystrokeRows,
   connect: connectRows,
   verify: verificationRows,
-  idle: idleRows,
 }
 
 const { values } = parseArgs({

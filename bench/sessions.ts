@@ -62,7 +62,8 @@ export async function idleRows(place: Installation, sizes: Sizes): Promise<Row[]
       beside: `process without them ${figure(before / 2 ** 20, 'MiB')}`,
       ratio: figure(each, 'KiB'),
       target: `≤ ${MOST_IDLE_KIB} KiB at 1,000`,
-      isMet: each <= MOST_IDLE_KIB,
+      // Less than nothing: the process had room left from before, and this says nothing.
+      isMet: each > 0 ? each <= MOST_IDLE_KIB : null,
     },
   ]
 }
