@@ -8,7 +8,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startDemoPostgres, type DemoPostgres } from '../../src/demo/postgres-server.ts'
 import { selfSigned } from '../../src/pgwire/certificate.ts'
 import { has } from '../support/clients.ts'
-import { demoFolders, isAlive, runModule, until } from './processes.ts'
+import { demoFolders, isAlive, ownTemporaryDirectory, runModule, until } from './processes.ts'
+
+ownTemporaryDirectory()
 
 type Account = keyof DemoPostgres['passwords']
 

@@ -1,10 +1,25 @@
 // What the demo's tests need of the machine: programs of ours that can be killed, and a bounded look at what is left.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll } from 'vitest'
+
+/**
+ * Gives this test file, and what it starts, a temporary directory of its own: demos that other files run at the same time
+ * are not counted. To be called before anything else.
+ */
+export function ownTemporaryDirectory(): void {
+  // Short: PostgreSQL's socket lies below, and a socket's path has 107 bytes.
+  const made = mkdtempSync(join(tmpdir(), 'hd-'))
+  // As the system's own: whoever made a folder in it removes it.
+  chmodSync(made, 0o1777)
+  process.env['TMPDIR'] = made
+  afterAll(() => rmSync(made, { recursive: true, force: true }))
+}
 
 /** Names of the demo's folders in the temporary directory. */
 export function demoFolders(prefix: string): string[] {

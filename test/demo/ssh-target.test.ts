@@ -11,7 +11,9 @@ import { startDemoSshTarget, type DemoSshTarget } from '../../src/demo/ssh-targe
 import { newEd25519Key } from '../../src/sshwire/new-key.ts'
 import { has } from '../support/clients.ts'
 import { Terminal } from '../support/terminal.ts'
-import { demoFolders, isAlive, runModule, until } from './processes.ts'
+import { demoFolders, isAlive, ownTemporaryDirectory, runModule, until } from './processes.ts'
+
+ownTemporaryDirectory()
 
 describe.runIf(has('ssh'))('the demo SSH target, through OpenSSH', () => {
   let target: DemoSshTarget
