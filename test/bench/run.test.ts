@@ -4,20 +4,20 @@ import { expect, test } from 'vitest'
 import { has } from '../support/clients.ts'
 
 // Whether the bench works, never how fast anything is: a tiny run's figures mean nothing.
-test.runIf(has('ssh', 'sshd', 'psql', 'postgres'))(
+test.runIf(has('ssh', 'psql', 'pgbench', 'postgres'))(
   'a tiny run of the bench gives a row for everything it was asked for',
-  { timeout: 240_000 },
+  { timeout: 150_000 },
   () => {
-    const args = ['bench/run.ts', '--tiny', '--json', '--only', 'statements,copies,files,connect,verify']
+    const args = ['bench/run.ts', '--tiny', '--json', '--only', 'statements,copies,verify']
     const { status, stdout, stderr } = spawnSync(process.execPath, args, {
       cwd: resolve(import.meta.dirname, '../..'),
       encoding: 'utf8',
-      timeout: 230_000,
+      timeout: 120_000,
     })
     expect(status, stderr).toBe(0)
     const { rows, fileSystem } = JSON.parse(stdout) as { rows: { what: string; ratio: string }[]; fileSystem: string }
     expect(fileSystem).not.toBe('unknown')
-    for (const what of [/pgbench/, /COPY/, /ssh (bulk|download)/, /ssh web true|connect/, /verify/])
+    for (const what of [/pgbench/, /COPY/, /verify/])
       expect(rows.find((row) => what.test(row.what))?.ratio).toBeTruthy()
   },
 )
