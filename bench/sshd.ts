@@ -48,6 +48,8 @@ export async function startSshd(program: string, folder: string, publicKeys: rea
     MaxStartups: '1000',
     Subsystem: 'sftp internal-sftp',
     LogLevel: 'ERROR',
+    // Without the start-up files of the account: what they do is not what is measured, and they may wait for a lock.
+    SetEnv: `HOME=${folder}`,
   }
   writeFileSync(
     path('config'),
