@@ -22,6 +22,8 @@ export interface Config {
   readonly users: readonly User[]
   readonly targets: readonly Target[]
   readonly channels: readonly Channel[]
+  readonly checks: readonly CheckConfig[]
+  readonly drills: readonly DrillConfig[]
   readonly policies: readonly Policy[]
 }
 
@@ -47,4 +49,55 @@ export interface Channel {
   readonly secret: string
   /** Only such a channel counts as having been told. */
   readonly outside: boolean
+}
+
+/** A question put to something outside before a grant is given; policies name it (`require`, `onCall`). */
+export type CheckConfig = HttpJsonCheck | PagerDutyCheck
+
+/** One GET; what the answer holds at `path` decides. */
+export interface HttpJsonCheck {
+  readonly kind: 'http-json'
+  readonly name: string
+  /** `{user}`, `{target}`, `{incident}` and `{trigger}` stand in its path and query only; each is filled in URL-encoded. */
+  readonly url: string
+  /** Header names, each with the name of the secret that is its whole value. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Keys and array indexes into the answer, from its root; empty: the root itself. */
+  readonly path: readonly (string | number)[]
+  readonly expect: CheckExpectation
+  readonly timeoutMs: number
+}
+
+export type CheckExpectation =
+  /** Text may hold the placeholders of the URL. */
+  | { readonly kind: 'equals'; readonly value: string | number | boolean }
+  /** Something is there: not null, not false, and no empty text, list or object. */
+  | { readonly kind: 'exists' }
+
+/** PagerDuty's REST API v2. */
+export interface PagerDutyCheck {
+  readonly kind: 'pagerduty'
+  readonly name: string
+  /** Name of the secret that holds the API key. */
+  readonly secret: string
+  /** Origin, without a slash at its end. */
+  readonly url: string
+  readonly asks:
+    /** Is the person on call there now? */
+    | { readonly kind: 'schedule'; readonly id: string }
+    | { readonly kind: 'escalation-policy'; readonly id: string }
+    /** Is an incident of one of these services triggered or acknowledged? With an incident stated, that one. */
+    | { readonly kind: 'open-incident'; readonly services: readonly string[] }
+  /** The e-mail address by which PagerDuty knows the person; `{user}` stands for the name here. Null: nobody is asked about. */
+  readonly email: string | null
+  readonly timeoutMs: number
+}
+
+/** Rehearsals that are due by themselves. */
+export interface DrillConfig {
+  readonly name: string
+  /** An alert goes out when none has been run for this long (ms). */
+  readonly everyMs: number
+  /** Empty: all there are. */
+  readonly stories: readonly string[]
 }

@@ -5,6 +5,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
 import { dirname, resolve } from 'node:path'
 import { HalliganError } from '../errors.ts'
 import type { Target } from '../target.ts'
+import { checkOf, drillOf } from './check-schema.ts'
 import type { Config } from './config.ts'
 import { errorMessage } from './error-message.ts'
 import { schemaProblems } from './issue.ts'
@@ -132,6 +133,8 @@ function configOf(
     users: written.users,
     targets: written.targets.map((target) => targetOf(target, pems)),
     channels: written.channels,
+    checks: written.checks.map(checkOf),
+    drills: written.drills.map(drillOf),
     policies: written.policies.map(policyOf),
   }
 }

@@ -1,8 +1,9 @@
 // The whole configuration as it is written: shapes, units and defaults, one file a glance. What one part says about
 // another (names, references, overlaps) is checked in references.ts.
 
-import { BlockList, isIPv4, isIPv6 } from 'node:net'
 import * as z from 'zod'
+import { checkSchema, drillSchema } from './check-schema.ts'
+import { isLoopbackHost } from './loopback.ts'
 import { policySchema, roleSchema } from './policy-schema.ts'
 import { host, listenPort, MAX_LIST, name, names, network, path, size } from './scalar.ts'
 import { keyLine, targetSchema } from './target-schema.ts'
@@ -12,6 +13,8 @@ const MAX_USERS = 2000
 const MAX_TARGETS = 2000
 const MAX_POLICIES = 200
 const MAX_CHANNELS = 50
+const MAX_CHECKS = 50
+const MAX_DRILLS = 20
 const MAX_KEYS = 20
 
 const MIN_SEGMENT_BYTES = 64 * 1024
@@ -121,16 +124,9 @@ export const configSchema = z.strictObject({
   users: z.array(user).min(1).max(MAX_USERS),
   targets: z.array(targetSchema).min(1).max(MAX_TARGETS),
   channels: z.array(channel).min(1).max(MAX_CHANNELS),
+  checks: z.array(checkSchema).max(MAX_CHECKS).default([]).describe('Questions put to something outside.'),
+  drills: z.array(drillSchema).max(MAX_DRILLS).default([]).describe('Rehearsals that are due by themselves.'),
   policies: z.array(policySchema).min(1).max(MAX_POLICIES),
 })
 
 export type WrittenConfig = z.output<typeof configSchema>
-
-/** True for `localhost` and every loopback address; false for anything that has to be looked up. */
-export function isLoopbackHost(text: string): boolean {
-  if (text === 'localhost') return true
-  const loopback = new BlockList()
-  loopback.addSubnet('127.0.0.0', 8, 'ipv4')
-  loopback.addAddress('::1', 'ipv6')
-  return (isIPv4(text) && loopback.check(text, 'ipv4')) || (isIPv6(text) && loopback.check(text, 'ipv6'))
-}
