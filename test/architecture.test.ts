@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 // design: a row may import any row below it; rooms of one row do not import each other.
 const rows = [
   ['clock', 'errors', 'log', 'audit', 'target'],
-  ['identity', 'ledger', 'pgwire', 'sshwire'],
+  ['identity', 'ledger', 'pgwire', 'sshwire', 'outbound'],
   ['access', 'recording'],
   ['session', 'procedure'],
   ['ssh', 'postgres', 'pty', 'http', 'store', 'journal', 'archive', 'notify', 'incident'],
