@@ -62,6 +62,9 @@ export type Denial = Extract<Decision, { readonly kind: 'deny' }>
 /** Decides a request at `now` (ms). Pure and total: every input gives a decision, and the rule that made it. */
 export function decide(policies: readonly Policy[], request: AccessRequest, now: number): Decision {
   const { user, target, account, address } = request
+  // Before any policy is read, so that none can say otherwise (design §10).
+  if (user.isDrill === true && target.canary !== true) return denyDrill(target.name)
+  if (user.isDisabled === true) return denyDisabled(user.name)
   const open = policies.filter((policy) => coversUser(policy, user) && coversTarget(policy, target))
   if (open.length === 0) return denyTarget(target.name)
   const named = open.filter(({ name }) => request.policy === undefined || name === request.policy)
@@ -88,6 +91,24 @@ export function denyTarget(name: string): Denial {
     rule: 'no-policy',
     message: `no policy gives you ${quoted(name)}`,
     hint: 'the command `targets` lists what you may ask for',
+  }
+}
+
+function denyDrill(target: string): Denial {
+  return {
+    kind: 'deny',
+    rule: 'drill/canary',
+    message: `a rehearsal opens nothing but canary targets, and ${quoted(target)} is none`,
+    hint: 'mark a target that holds nothing of value with `canary: true`',
+  }
+}
+
+function denyDisabled(user: string): Denial {
+  return {
+    kind: 'deny',
+    rule: 'user/disabled',
+    message: `${quoted(user)} is disabled, or has left the configuration`,
+    hint: "ask Halligan's administrator",
   }
 }
 

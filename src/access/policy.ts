@@ -10,7 +10,7 @@ export interface Policy {
   readonly targets: { readonly names: readonly string[]; readonly labels: Readonly<Record<string, string>> }
   /** Least first; the first is what is asked for when nothing is named. */
   readonly accounts: readonly string[]
-  readonly scope: { readonly databases: readonly string[]; readonly schemas: readonly string[] }
+  readonly scope: Scope
   readonly triggers: readonly Trigger[]
   readonly reason: {
     readonly minLength: number
@@ -18,6 +18,10 @@ export interface Policy {
   }
   /** CIDR networks; empty: from anywhere. */
   readonly from: readonly string[]
+  /** When it may be used; empty: always. */
+  readonly windows: readonly TimeWindow[]
+  /** Only whom this check finds on call may ask; null: on call or not. */
+  readonly onCall: CheckRule | null
   readonly duration: {
     readonly defaultMs: number
     readonly maxMs: number
@@ -25,8 +29,15 @@ export interface Policy {
   }
   readonly mfa: { readonly methods: readonly ('totp' | 'fido2' | 'recovery')[]; readonly rememberMs: number }
   readonly approval: readonly ApprovalRule[]
-  readonly alerts: { readonly channels: readonly string[] }
-  readonly review: { readonly withinMs: number; readonly by: ReviewerRule }
+  readonly alerts: { readonly channels: readonly string[]; readonly gate: AlertGate | null }
+  readonly review: {
+    readonly withinMs: number
+    readonly by: ReviewerRule
+    /** Questions every reviewer of this policy answers, each with yes, no or not applicable. */
+    readonly checklist: readonly string[]
+    /** Overdue by this much (ms), these channels are told as well; null: nobody more. */
+    readonly escalate: { readonly afterMs: number; readonly channels: readonly string[] } | null
+  }
   readonly recording: { readonly resultRows: number; readonly files: 'full' | 'hash' }
   readonly channelBinding: 'prefer' | 'require'
   /** Names of stricter policies that this one knowingly overlaps. */
@@ -35,6 +46,46 @@ export interface Policy {
 
 export interface Trigger {
   readonly name: string
+  /** What must be found true outside before this trigger counts; without it the person's word is enough. */
+  readonly require?: CheckRule
+}
+
+/** A check of `incident/`, by its name in the configuration, and what its failure to answer means. */
+export interface CheckRule {
+  readonly check: string
+  readonly onError: 'allow' | 'deny'
+}
+
+/** What of a target is opened. Empty lists: all of it. */
+export interface Scope {
+  readonly databases: readonly string[]
+  readonly schemas: readonly string[]
+  /** Exact command lines that may be run; with any here there is no shell and no other command. */
+  readonly commands: readonly string[]
+  /** Beside a list of commands: whether sftp is opened as well. Without a list files cannot be kept from a shell. */
+  readonly files: boolean
+}
+
+/** A part of the week in which a policy may be used. */
+export interface TimeWindow {
+  /** 1 Monday … 7 Sunday (ISO 8601). */
+  readonly days: readonly number[]
+  /** Minutes since midnight, in `zone`; `to` at or before `from` means over midnight. */
+  readonly fromMinute: number
+  readonly toMinute: number
+  /** IANA name, such as `Europe/Berlin`. */
+  readonly zone: string
+}
+
+/** What a session waits for before its target is dialled (design §4). */
+export interface AlertGate {
+  /** How many outside channels must have accepted the grant's activation alert. */
+  readonly accepted: number
+  readonly withinMs: number
+  readonly otherwise: 'allow' | 'deny' | 'hold'
+  /** With `hold`: how much longer (ms), and what then. */
+  readonly holdMaxMs: number
+  readonly then: 'allow' | 'deny'
 }
 
 export interface ApprovalRule {

@@ -11,6 +11,7 @@ import { resumeGrants, sweep } from '../procedure/sweep.ts'
 import { runAsProblem } from '../pty/upstream.ts'
 import type { Registry } from '../session/registry.ts'
 import type { State } from '../session/state.ts'
+import { Current } from './current.ts'
 import { openDurable, type Durable } from './durable.ts'
 import { openFronts, type Address, type FrontOptions } from './fronts.ts'
 import { assembleInside, type Inside } from './inside.ts'
@@ -66,7 +67,8 @@ async function start(options: FrontOptions, opened: AsyncDisposableStack): Promi
   }
   const durable = await openDurable(options, opened)
   const sealer = new Sealer(durable, clock, { recordings: config.recordingsDirectory, state: config.stateDirectory })
-  const inside = assembleInside(config, clock, durable, sealer)
+  const current = new Current(config, options.secrets)
+  const inside = assembleInside(current, clock, durable, sealer)
   await recover(options, durable, inside, sealer)
   const fronts = await openFronts(options, durable, inside, sealer, opened)
   keepTime(clock, durable, inside, sealer, opened)

@@ -57,7 +57,7 @@ export async function openFronts(
 }
 
 async function openPostgres(
-  { config, secrets, clock }: FrontOptions,
+  { config, clock }: FrontOptions,
   { installation }: Durable,
   inside: Inside,
 ): Promise<Address & { close(): Promise<void> }> {
@@ -68,9 +68,12 @@ async function openPostgres(
     admit: inside.admit,
     secrets: inside.secrets,
     report: inside.refusals.report,
-    password: (credential) => (secrets.has(credential) ? secrets.read(credential) : undefined),
+    password: (credential) => {
+      const { secrets } = inside.current
+      return secrets.has(credential) ? secrets.read(credential) : undefined
+    },
     sshCommand: (user, target) => `ssh ${user}+${target}@${config.hostname} dsn`,
-    policy: (grant) => inside.access.policy(grant.policy) ?? policyGone,
+    policy: (grant) => inside.access.policy(grant) ?? policyGone,
   })
   const { host, port } = config.listen.postgres
   const bound = await server.listen(port, host)
@@ -118,13 +121,13 @@ function openWeb(
 }
 
 function openSsh(
-  { config, secrets, clock }: FrontOptions,
+  { config, clock }: FrontOptions,
   durable: Durable,
   inside: Inside,
   places: { readonly postgres: Address; readonly web: HttpServer },
 ) {
-  const { access, mfa, admit, directory, refusals } = inside
-  const dialSsh = sshDialer({ clock, privateKey: (credential) => secrets.read(credential) })
+  const { current, access, mfa, admit, directory, refusals } = inside
+  const dialSsh = sshDialer({ clock, privateKey: (credential) => current.secrets.read(credential) })
   return listenSsh({
     ...config.listen.ssh,
     hostKeys: [durable.installation.sshHostKey],
@@ -132,8 +135,12 @@ function openSsh(
       clock,
       directory,
       names: {
-        users: new Set(config.users.map((user) => user.name)),
-        targets: new Set(config.targets.map((target) => target.name)),
+        get users() {
+          return new Set(current.config.users.map((user) => user.name))
+        },
+        get targets() {
+          return new Set(current.config.targets.map((target) => target.name))
+        },
       },
       access,
       mfa,
@@ -142,12 +149,12 @@ function openSsh(
       addressDelay: new AddressDelay(),
       waitingGrant: (identity, target, account) => waitingGrant(durable, identity, target, account),
       grant: (id) => durable.state.grant(id),
-      runCommand: commandsFor(config, clock, durable, inside, {
+      runCommand: commandsFor(clock, durable, inside, {
         postgres: places.postgres,
         issueLink: (user, address) => places.web.issueLink(user, address),
       }),
       dial: (target) => (target.kind === 'command' ? dialCommand : dialSsh),
-      bulk: (policy) => access.policy(policy)?.recording.files ?? 'full',
+      bulk: (grant) => access.policy(grant)?.recording.files ?? 'full',
     },
   })
 }

@@ -3,9 +3,7 @@
 import { checkSpace } from '../archive/space.ts'
 import { personCommands } from '../cli/person.ts'
 import type { Clock } from '../clock.ts'
-import type { Config } from '../config/config.ts'
-import { HalliganError } from '../errors.ts'
-import { buildDirectory } from '../identity/directory.ts'
+import { errorCodes, HalliganError, safeError } from '../errors.ts'
 import type { Directory, Identity } from '../identity/user.ts'
 import { sessionLog } from '../log.ts'
 import { Access } from '../procedure/access.ts'
@@ -21,10 +19,13 @@ import { Registry } from '../session/registry.ts'
 import { openRecorder } from '../session/session-recorder.ts'
 import type { Session, SessionEnd } from '../session/session.ts'
 import type { Alert } from '../session/state.ts'
+import type { Current } from './current.ts'
 import type { Durable } from './durable.ts'
 import type { Sealer } from './sealer.ts'
 
 export interface Inside {
+  /** What is in force: asked each time, never kept. */
+  readonly current: Current
   readonly directory: Directory
   readonly registry: Registry
   readonly live: Live
@@ -38,25 +39,44 @@ export interface Inside {
   readonly admissionsEnded: () => Promise<void>
 }
 
-export function assembleInside(config: Config, clock: Clock, durable: Durable, sealer: Sealer): Inside {
+export function assembleInside(current: Current, clock: Clock, durable: Durable, sealer: Sealer): Inside {
   const { state, journal, outbox, installation } = durable
-  const channels = config.channels.map((channel) => channel.name)
-  const directory = buildDirectory(config.users)
+  const { directory } = current
   const live = new Live()
   const registry: Registry = new Registry(clock, (grant) => expireGrant(end, grant))
-  const mfa = new Mfa({ clock, state, lockedOutAlerts: (identity) => lockedOutAlerts(identity, channels, clock.now()) })
+  const mfa = new Mfa({
+    clock,
+    state,
+    lockedOutAlerts: (identity) => lockedOutAlerts(identity, current.channels, clock.now()),
+  })
   const nudge = (): void => outbox.nudge()
   const access = new Access({
     clock,
     state,
     registry,
     mfa,
-    policies: config.policies,
-    targets: config.targets,
-    channels,
+    get policies() {
+      return current.config.policies
+    },
+    get targets() {
+      return current.config.targets
+    },
+    get channels() {
+      return current.channels
+    },
+    retiredPolicy: (hash) => current.policyOf(hash),
     nudge,
   })
-  const end: EndPorts = { clock, state, registry, policy: (name) => access.policy(name), channels, nudge }
+  const end: EndPorts = {
+    clock,
+    state,
+    registry,
+    policy: (of) => access.policy(of),
+    get channels() {
+      return current.channels
+    },
+    nudge,
+  }
   const secrets = new Secrets({
     clock,
     state,
@@ -78,7 +98,7 @@ export function assembleInside(config: Config, clock: Clock, durable: Durable, s
       openRecorder({ session: session.id, header, journal, clock, live, onFailure }),
     checkSpace: async () => {
       if (journalFailure !== undefined) throw noNewSession(journalFailure)
-      await checkSpace(config.recordingsDirectory)
+      await checkSpace(current.config.recordingsDirectory)
     },
     onEnded: async (session, sessionEnd, at) => {
       const alerts = alertsSent.get(session.id) ?? []
@@ -87,7 +107,7 @@ export function assembleInside(config: Config, clock: Clock, durable: Durable, s
     },
     onRecorderFailure: (session, error) => {
       sessionLog.error('session.recorder-failed', { session: session.id, error })
-      const alerts = recorderAlerts(session, error, channels, clock.now())
+      const alerts = recorderAlerts(session, error, current.channels, clock.now())
       alertsSent.set(session.id, alerts)
       for (const alert of alerts) void outbox.sendNow(alert)
     },
@@ -100,6 +120,7 @@ export function assembleInside(config: Config, clock: Clock, durable: Durable, s
   const refusals = new Refusals(clock, state)
   const inProgress = new Set<Promise<unknown>>()
   const admitted: Admit = async (request) => {
+    mustBeKnown(current, request.identity)
     const admission = await admit(ports, request)
     inProgress.add(admission.ended)
     void admission.ended.then(() => inProgress.delete(admission.ended))
@@ -108,12 +129,11 @@ export function assembleInside(config: Config, clock: Clock, durable: Durable, s
   const admissionsEnded = async (): Promise<void> => {
     await Promise.all(inProgress)
   }
-  return { directory, registry, live, access, mfa, secrets, refusals, end, admit: admitted, admissionsEnded }
+  return { current, directory, registry, live, access, mfa, secrets, refusals, end, admit: admitted, admissionsEnded }
 }
 
 /** The command tree people speak over ssh, bound to where its answers point. */
 export function commandsFor(
-  config: Config,
   clock: Clock,
   durable: Durable,
   inside: Inside,
@@ -122,8 +142,8 @@ export function commandsFor(
     readonly issueLink: (user: string, address: string) => Promise<string>
   },
 ): RunCommand {
-  const { access, mfa, secrets, end } = inside
-  return personCommands({
+  const { current, access, mfa, secrets, end } = inside
+  const run = personCommands({
     clock,
     access,
     mfa,
@@ -133,7 +153,25 @@ export function commandsFor(
     issueLink: places.issueLink,
     postgres: places.postgres,
     postgresCaFile: durable.installation.postgres.caFile,
-    sshHint: config.hostname,
+    sshHint: current.config.hostname,
+  })
+  return async (caller, argv, io) => {
+    try {
+      mustBeKnown(current, caller.identity)
+    } catch (error) {
+      const refused = safeError(error)
+      io.stderr(`${refused.describe()}\n`)
+      return errorCodes[refused.code].exit
+    }
+    return run(caller, argv, io)
+  }
+}
+
+/** Whoever left the configuration, or whose key did, is on a connection that is still open. Throws `denied`. */
+function mustBeKnown(current: Current, identity: Identity): void {
+  if (current.knows(identity)) return
+  throw new HalliganError('denied', `${identity.user.name} may no longer come in with this key`, {
+    hint: "ask Halligan's administrator; the configuration has changed",
   })
 }
 

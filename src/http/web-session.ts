@@ -132,6 +132,7 @@ export class WebSessions {
   }
 
   #isOver(held: Held): boolean {
+    if (held.user.isDisabled === true) return true
     const nowMs = this.#nowMs()
     return nowMs - held.seenMs >= IDLE_MS || nowMs - held.openedMs >= ABSOLUTE_MS || held.controller.signal.aborted
   }

@@ -8,6 +8,10 @@ export interface User {
   readonly groups: readonly string[]
   readonly roles: readonly Role[]
   readonly keys: readonly UserKey[]
+  /** Made in memory for one drill: `decide` opens nothing but canary targets to it. */
+  readonly isDrill?: true
+  /** True once the person has left the configuration, or is disabled in it: nothing is opened to them any more. */
+  readonly isDisabled?: boolean
 }
 
 export interface UserKey {

@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { decide, type Decision } from '../access/decide.ts'
-import type { Grant } from '../access/grant.ts'
+import { grantDefaults, type Grant } from '../access/grant.ts'
 import type { Policy } from '../access/policy.ts'
 import { statementOf } from '../access/statement.ts'
 import type { AuditEvent } from '../audit.ts'
@@ -28,6 +28,8 @@ export interface AccessPorts {
   readonly mfa: Mfa
   readonly policies: readonly Policy[]
   readonly targets: readonly Target[]
+  /** A policy that is in force no more, by its hash: what running grants were made under. */
+  readonly retiredPolicy?: (hash: string) => Policy | undefined
   /** Every configured channel, for policies that name none. */
   readonly channels: readonly string[]
   /** Told after each commit that left something in the outbox. */
@@ -38,39 +40,39 @@ type Granted = Extract<Decision, { kind: 'allow' | 'needs-approval' }>
 
 export class Access implements AccessContract {
   readonly #ports: AccessPorts
-  readonly #targets: ReadonlyMap<string, Target>
-  readonly #policies: ReadonlyMap<string, Policy>
   /** Requests under way, by what they are for; changed only by `#once`. */
   readonly #requesting = new Map<string, Promise<Grant>>()
 
   constructor(ports: AccessPorts) {
     this.#ports = ports
-    this.#targets = new Map(ports.targets.map((target) => [target.name, target]))
-    this.#policies = new Map(ports.policies.map((policy) => [policy.name, policy]))
   }
 
   target(name: string): Target | undefined {
-    return this.#targets.get(name)
+    return this.#ports.targets.find((target) => target.name === name)
   }
 
   targets(): readonly Target[] {
     return this.#ports.targets
   }
 
-  policy(name: string): Policy | undefined {
-    return this.#policies.get(name)
+  /** By name the policy in force; by grant the one it was made under, which may be in force no more. */
+  policy(of: string | Pick<Grant, 'policy' | 'policyHash'>): Policy | undefined {
+    const name = typeof of === 'string' ? of : of.policy
+    const inForce = this.#ports.policies.find((policy) => policy.name === name)
+    if (typeof of === 'string' || inForce?.hash === of.policyHash) return inForce
+    return this.#ports.retiredPolicy?.(of.policyHash)
   }
 
   rememberMs(identity: Identity, target: string, account?: string): number {
     const live = this.#live(identity, target, account)
-    if (live !== undefined) return this.policy(live.policy)?.mfa.rememberMs ?? DEFAULT_REMEMBER_MS
+    if (live !== undefined) return this.policy(live)?.mfa.rememberMs ?? DEFAULT_REMEMBER_MS
     const decision = this.preview(identity, { target, account })
     return decision.kind === 'deny' ? DEFAULT_REMEMBER_MS : decision.policy.mfa.rememberMs
   }
 
   /** The method of the ceremony that counts under `grant`, or undefined: the admission check's second factor. */
   ceremony(identity: Identity, grant: Grant): string | undefined {
-    const rememberMs = this.policy(grant.policy)?.mfa.rememberMs ?? 0
+    const rememberMs = this.policy(grant)?.mfa.rememberMs ?? 0
     return this.#ports.mfa.ceremonyFor(identity, grant, rememberMs)
   }
 
@@ -166,7 +168,7 @@ export class Access implements AccessContract {
   }
 
   #live(identity: Identity, target: string, account: string | undefined): Grant | undefined {
-    const accounts = this.#targets.get(target)?.accounts ?? []
+    const accounts = this.target(target)?.accounts ?? []
     return this.#ports.registry
       .liveGrants()
       .filter((grant) => grant.user === identity.user.name && grant.target === target)
@@ -175,7 +177,7 @@ export class Access implements AccessContract {
   }
 
   #decide(identity: Identity, ask: GrantAsk, deniedAt: number | null): Decision {
-    const target = this.#targets.get(ask.target)
+    const target = this.target(ask.target)
     const { user, address } = identity
     const now = this.#ports.clock.now()
     // No policy covers an unknown name, so that it takes the very path, and gets the very words, of a refused one.
@@ -216,6 +218,10 @@ function newGrant(identity: Identity, ask: GrantAsk, decision: Granted, at: numb
     override: null,
     reviewDueAt: null,
     review: null,
+    ...grantDefaults,
+    commands: decision.policy.scope.commands,
+    files: decision.policy.scope.files,
+    drill: identity.user.isDrill === true,
   }
 }
 

@@ -14,7 +14,9 @@ export interface EndPorts {
   readonly clock: Clock
   readonly state: Pick<State, 'commit' | 'grant' | 'grants'>
   readonly registry: Registry
-  readonly policy: (name: string) => Policy | undefined
+  /** By name the one in force; by grant the one it was made under. */
+  readonly policy: (of: string | Pick<Grant, 'policy' | 'policyHash'>) => Policy | undefined
+  /** Read each time: the configuration may change. */
   readonly channels: readonly string[]
   readonly nudge: () => void
 }
@@ -31,7 +33,7 @@ export async function endGrant(ports: EndPorts, id: string, how: GrantEnd, by: s
   const grant = await ports.state.grant(id)
   if (grant === undefined) throw new HalliganError('not_found', `no grant ${id}`)
   const at = ports.clock.now()
-  const policy = ports.policy(grant.policy)
+  const policy = ports.policy(grant)
   const ended = applyGrantEvent(grant, {
     kind: 'end',
     at,

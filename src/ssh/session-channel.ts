@@ -35,8 +35,8 @@ export interface SessionPorts extends ApprovalPorts {
   readonly reportRefusal: ReportRefusal
   /** By kind of target: `ssh` and `command`. */
   readonly dial: (target: Target) => Dial
-  /** What becomes of bulk data under a policy. */
-  readonly bulk: (policy: string) => 'full' | 'hash'
+  /** What becomes of bulk data under the policy of a grant. */
+  readonly bulk: (grant: Grant) => 'full' | 'hash'
 }
 
 /** Takes a freshly opened channel of an accepted connection. */
@@ -202,7 +202,7 @@ class SessionChannel {
       program: { ...program, terminal: this.#terminal },
       channel: this.#channel,
       dial: dial(target),
-      bulk: bulk(grant.policy),
+      bulk: bulk(grant),
     })
     if (this.#gone.signal.aborted) return relay.clientClosed()
     this.#open(relay)
