@@ -3,7 +3,16 @@
 
 export type AuditEvent =
   | { readonly type: 'ledger-started'; readonly genesisPublicKey: string; readonly installation: string }
-  | { readonly type: 'configuration-loaded'; readonly sha256: string; readonly policies: string }
+  | {
+      readonly type: 'configuration-loaded'
+      readonly sha256: string
+      readonly policies: string
+      /** SHA-256 of the one before, and what differs, one line each: absent at a first start. */
+      readonly previous?: string
+      readonly changes?: readonly string[]
+    }
+  /** A changed file that was not taken up; the one before stays in force. */
+  | { readonly type: 'configuration-refused'; readonly sha256: string; readonly problem: string }
   | {
       readonly type: 'login-refused'
       readonly protocol: Protocol
@@ -56,6 +65,33 @@ export type AuditEvent =
       readonly expiresAt: number
     }
   | {
+      readonly type: 'check-made'
+      readonly user: string
+      readonly target: string
+      readonly policy: string
+      readonly check: string
+      readonly outcome: 'met' | 'not-met' | 'error'
+      readonly detail: string
+      /** Whether the request went on. */
+      readonly passed: boolean
+    }
+  | {
+      readonly type: 'grant-extended'
+      readonly grant: string
+      readonly by: string
+      readonly reason: string
+      readonly expiresAt: number
+    }
+  /** An approver took back what a denial forbids. */
+  | {
+      readonly type: 'denial-lifted'
+      readonly user: string
+      readonly target: string
+      readonly account: string
+      readonly by: string
+      readonly comment: string
+    }
+  | {
       readonly type: 'grant-ended'
       readonly grant: string
       readonly how: 'expired' | 'revoked' | 'returned' | 'lapsed'
@@ -69,6 +105,41 @@ export type AuditEvent =
       readonly verdict: string
       readonly findings: string
       readonly roots: readonly string[]
+      readonly followUps: readonly string[]
+      /** The part of each recording that was served to the reviewer, 0 to 1, in the order of the roots. */
+      readonly shares: readonly number[]
+      /** SHA-256 (hex) of the statement decided on. */
+      readonly statement: string
+    }
+  | { readonly type: 'review-reopened'; readonly grant: string; readonly by: string; readonly reason: string }
+  | { readonly type: 'review-late'; readonly grant: string; readonly stage: 'overdue' | 'escalated' }
+  /** `scope` as `user:alice`, `target:web-1` or `all`. */
+  | { readonly type: 'locked'; readonly scope: string; readonly by: string; readonly reason: string }
+  | { readonly type: 'unlocked'; readonly scope: string; readonly by: string; readonly reason: string }
+  | {
+      readonly type: 'code-issued'
+      readonly code: string
+      readonly purpose: CodePurpose
+      readonly user: string
+      readonly by: string
+      readonly expiresAt: number | null
+    }
+  | {
+      readonly type: 'code-used'
+      readonly code: string
+      readonly purpose: CodePurpose
+      readonly user: string
+      readonly address: string
+    }
+  /** A credential on a target to be taken away, tried until it is. */
+  | {
+      readonly type: 'revocation'
+      readonly revocation: string
+      readonly grant: string
+      readonly target: string
+      readonly what: string
+      readonly state: 'queued' | 'done' | 'failing'
+      readonly detail: string
     }
   | { readonly type: 'secret-issued'; readonly grant: string; readonly secret: string; readonly address: string }
   | {
@@ -103,6 +174,13 @@ export type AuditEvent =
       readonly endReason: string
       readonly state: SealState
     }
+  /** Opened although no outside channel had accepted the alert. */
+  | {
+      readonly type: 'session-unannounced'
+      readonly session: string
+      readonly grant: string
+      readonly waitedMs: number
+    }
   | { readonly type: 'session-kill'; readonly session: string; readonly by: string; readonly reason: string }
   | {
       readonly type: 'session-viewed'
@@ -119,6 +197,25 @@ export type AuditEvent =
       readonly receipt: string
       readonly attempts: number
     }
+  /** Given up after days; it stays visible and can be sent again. */
+  | {
+      readonly type: 'alert-dead'
+      readonly alert: string
+      readonly channel: string
+      readonly attempts: number
+      readonly error: string
+    }
+  | { readonly type: 'drill-started'; readonly drill: string; readonly name: string; readonly by: string }
+  | {
+      readonly type: 'drill-finished'
+      readonly drill: string
+      readonly name: string
+      readonly passed: number
+      readonly failed: number
+      /** SHA-256 (hex) of the report as it is kept. */
+      readonly report: string
+    }
+  | { readonly type: 'drill-missed'; readonly name: string; readonly dueAt: number }
   | {
       readonly type: 'journal-recovered'
       readonly head: string
@@ -136,6 +233,9 @@ export type AuditEvent =
 export type AuditEventType = AuditEvent['type']
 
 export type Protocol = 'ssh' | 'postgres' | 'web' | 'command'
+
+/** What a single-use code is for. */
+export type CodePurpose = 'recovery' | 'bypass' | 'invite'
 
 export type SealState = 'complete' | 'interrupted' | 'damaged'
 

@@ -10,6 +10,8 @@ interface TargetBase {
   readonly labels: Readonly<Record<string, string>>
   /** Logins or roles on the target that a policy may hand out; the first is the default. */
   readonly accounts: readonly string[]
+  /** Nothing of value is behind it: drills may use it, and nothing else. */
+  readonly canary?: boolean
 }
 
 export interface SshTarget extends TargetBase {

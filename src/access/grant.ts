@@ -19,6 +19,10 @@ export interface Grant {
   readonly target: string
   readonly account: string
   readonly databases: readonly string[]
+  /** Exact command lines; empty: any, and a shell. */
+  readonly commands: readonly string[]
+  /** Beside a list of commands: whether sftp is opened as well. */
+  readonly files: boolean
   readonly trigger: string
   readonly reason: string
   readonly incident: string | null
@@ -34,13 +38,53 @@ export interface Grant {
   readonly end: { readonly how: GrantEnd; readonly by: string; readonly reason: string } | null
   readonly approvals: readonly { readonly by: string; readonly at: number; readonly comment: string }[]
   readonly override: { readonly by: string; readonly at: number; readonly reason: string } | null
-  readonly reviewDueAt: number | null
-  readonly review: {
+  /** Oldest first; each moved `expiresAt`. */
+  readonly extensions: readonly {
     readonly by: string
     readonly at: number
-    readonly verdict: 'emergency' | 'misuse' | 'mistake'
-    readonly findings: string
-  } | null
+    readonly reason: string
+    readonly expiresAt: number
+  }[]
+  /** Who vouched for a person without their second factor (design §5); null: nobody had to. */
+  readonly vouchedBy: string | null
+  /** What was asked outside before it was given: trigger and on-call checks, in order. */
+  readonly checks: readonly CheckRecord[]
+  /** When a session was opened although no channel had accepted the alert (ms); null: never. */
+  readonly unannouncedAt: number | null
+  /** True for a rehearsal: derived from identity and target, never from a request. */
+  readonly drill: boolean
+  readonly reviewDueAt: number | null
+  /** How far the people have been told that the review is waiting. */
+  readonly reviewStage: 'none' | 'reminded' | 'overdue' | 'escalated'
+  readonly review: Review | null
+  /** Reviews that were re-opened, oldest first. */
+  readonly earlierReviews: readonly Review[]
+}
+
+export type Verdict = 'emergency' | 'misuse' | 'mistake'
+
+export interface Review {
+  readonly by: string
+  readonly at: number
+  readonly verdict: Verdict
+  readonly findings: string
+  readonly followUps: readonly string[]
+  /** The policy's questions as they were answered. */
+  readonly checklist: readonly { readonly question: string; readonly answer: 'yes' | 'no' | 'n/a' }[]
+  /** What was judged: each session's sealed root (hex), and the part of its recording that was served to the reviewer (0 to 1). */
+  readonly sessions: readonly { readonly session: string; readonly root: string | null; readonly share: number }[]
+  /** SHA-256 (hex) of the canonical statement the reviewer decided on. */
+  readonly statement: string
+}
+
+export interface CheckRecord {
+  readonly check: string
+  readonly outcome: 'met' | 'not-met' | 'error'
+  /** One printable line: what was found, or what went wrong. */
+  readonly detail: string
+  /** With `error`: what the policy says about it. */
+  readonly onError: 'allow' | 'deny'
+  readonly at: number
 }
 
 export type GrantEvent =
@@ -57,22 +101,29 @@ export type GrantEvent =
       readonly reason: string
       readonly reviewDueAt: number
     }
+  /** `latest` (ms): activation + the policy's maximum. */
   | {
-      readonly kind: 'review'
+      readonly kind: 'extend'
       readonly at: number
       readonly by: string
-      readonly verdict: 'emergency' | 'misuse' | 'mistake'
-      readonly findings: string
+      readonly reason: string
+      readonly expiresAt: number
+      readonly latest: number
     }
+  /** A session opened although nobody outside had accepted the alert; its review is due sooner. */
+  | { readonly kind: 'unannounced'; readonly at: number }
+  | { readonly kind: 'remind'; readonly at: number; readonly stage: 'reminded' | 'overdue' | 'escalated' }
+  | { readonly kind: 'review'; readonly review: Review }
+  | { readonly kind: 'reopen'; readonly at: number; readonly by: string; readonly reviewDueAt: number }
 
 /** State × event → next state. An absent pair is refused. */
 export const grantTable: Readonly<Record<GrantState, Partial<Record<GrantEvent['kind'], GrantState>>>> = {
   requested: { approve: 'requested', override: 'requested', activate: 'active', deny: 'denied', lapse: 'lapsed' },
-  active: { end: 'awaiting-review' },
+  active: { extend: 'active', unannounced: 'active', end: 'awaiting-review' },
   denied: {},
   lapsed: {},
-  'awaiting-review': { review: 'reviewed' },
-  reviewed: {},
+  'awaiting-review': { remind: 'awaiting-review', review: 'reviewed' },
+  reviewed: { reopen: 'awaiting-review' },
 }
 
 /**
@@ -110,10 +161,21 @@ export function applyGrantEvent(grant: Grant, event: GrantEvent): Grant {
         end: { how: event.how, by: event.by, reason: event.reason },
         reviewDueAt: event.reviewDueAt,
       }
+    case 'extend':
+      return extended(base, event)
+    case 'unannounced':
+      return { ...base, unannouncedAt: grant.unannouncedAt ?? event.at }
+    case 'remind':
+      return { ...base, reviewStage: event.stage }
     case 'review':
-      if (tookPart(grant, event.by))
-        throw new HalliganError('denied', `${event.by} took part in grant ${grant.id} and may not review it`)
-      return { ...base, review: { by: event.by, at: event.at, verdict: event.verdict, findings: event.findings } }
+      if (tookPart(grant, event.review.by))
+        throw new HalliganError('denied', `${event.review.by} took part in grant ${grant.id} and may not review it`)
+      return { ...base, review: event.review }
+    case 'reopen': {
+      assert(grant.review !== null, `a reviewed grant has its review`)
+      const earlierReviews = [...grant.earlierReviews, grant.review]
+      return { ...base, review: null, earlierReviews, reviewDueAt: event.reviewDueAt, reviewStage: 'none' }
+    }
   }
 }
 
@@ -125,12 +187,29 @@ const verbs: Readonly<Record<GrantEvent['kind'], string>> = {
   override: 'be overridden',
   lapse: 'lapse',
   end: 'be ended',
+  extend: 'be extended',
+  unannounced: 'be marked as unannounced',
+  remind: 'be reminded of',
   review: 'be reviewed',
+  reopen: 'be re-opened',
+}
+
+/** However long was asked for, the end moves later and never beyond what the policy allows from the activation on. */
+function extended(grant: Grant, event: Extract<GrantEvent, { kind: 'extend' }>): Grant {
+  const { by, at, reason, expiresAt, latest } = event
+  assert(expiresAt <= latest, `grant ${grant.id} ends within its policy's maximum`)
+  if (expiresAt <= (grant.expiresAt ?? 0))
+    throw new HalliganError('conflict', `grant ${grant.id} already lasts as long as its policy allows`, {
+      hint: 'request a new grant when this one has ended',
+    })
+  return { ...grant, expiresAt, extensions: [...grant.extensions, { by, at, reason, expiresAt }] }
 }
 
 function approvalOf(grant: Grant, event: { by: string; at: number; comment: string }): Grant['approvals'][number] {
   if (event.by === grant.user)
     throw new HalliganError('denied', `${event.by} asked for grant ${grant.id} and may not approve it`)
+  if (event.by === grant.vouchedBy)
+    throw new HalliganError('denied', `${event.by} vouched for ${grant.user} and may not approve grant ${grant.id}`)
   if (grant.approvals.some((approval) => approval.by === event.by))
     throw new HalliganError('conflict', `${event.by} has approved grant ${grant.id} already`)
   return { by: event.by, at: event.at, comment: event.comment }
@@ -143,9 +222,39 @@ function overrideOf(grant: Grant, event: { by: string; at: number; reason: strin
   return { by: event.by, at: event.at, reason: event.reason }
 }
 
-/** True when `user` asked for the grant, approved it, or went ahead over it: they may not judge it. */
+/** True when `user` asked for the grant, approved, extended or vouched for it, or went ahead over it: they may not judge it. */
 export function tookPart(grant: Grant, user: string): boolean {
-  return grant.user === user || grant.override?.by === user || grant.approvals.some((approval) => approval.by === user)
+  return (
+    grant.user === user ||
+    grant.override?.by === user ||
+    grant.vouchedBy === user ||
+    grant.approvals.some((approval) => approval.by === user) ||
+    grant.extensions.some((extension) => extension.by === user)
+  )
+}
+
+/** The parts of a grant that earlier versions did not know: what a grant kept by one of them means. */
+export const grantDefaults: Pick<
+  Grant,
+  | 'commands'
+  | 'files'
+  | 'extensions'
+  | 'vouchedBy'
+  | 'checks'
+  | 'unannouncedAt'
+  | 'drill'
+  | 'reviewStage'
+  | 'earlierReviews'
+> = {
+  commands: [],
+  files: true,
+  extensions: [],
+  vouchedBy: null,
+  checks: [],
+  unannouncedAt: null,
+  drill: false,
+  reviewStage: 'none',
+  earlierReviews: [],
 }
 
 /** True while the grant opens doors at `now` (ms). */

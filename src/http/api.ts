@@ -84,4 +84,7 @@ export type SessionMessage =
 /** Messages of `GET /ws/events`. A change says what to ask for again, not what it is now. */
 export type FeedMessage =
   | { readonly type: 'welcome'; readonly now: number }
-  | { readonly type: 'changed'; readonly topic: 'sessions' | 'grants' | 'alerts'; readonly id: string }
+  | { readonly type: 'changed'; readonly topic: FeedTopic; readonly id: string }
+
+/** What a page may show lists of. */
+export type FeedTopic = 'sessions' | 'grants' | 'alerts' | 'locks' | 'views' | 'drills' | 'revocations'

@@ -7,6 +7,12 @@ export type FeedEvent =
   | { readonly topic: 'sessions'; readonly id: string; readonly user: string | null; readonly what: SessionChange }
   | { readonly topic: 'grants'; readonly id: string; readonly user: string }
   | { readonly topic: 'alerts'; readonly id: string }
+  /** `id`: the scope, as `user:alice`. */
+  | { readonly topic: 'locks'; readonly id: string }
+  /** How much of a recording was served: `id` is the session. */
+  | { readonly topic: 'views'; readonly id: string }
+  | { readonly topic: 'drills'; readonly id: string }
+  | { readonly topic: 'revocations'; readonly id: string }
 
 export type SessionChange = 'opened' | 'ended' | 'sealed'
 
@@ -41,6 +47,12 @@ export function withFeed(state: State, feed: Feed): State {
     grantSecrets: (grant) => state.grantSecrets(grant),
     outboxDue: (now, limit) => state.outboxDue(now, limit),
     alerts: (filter) => state.alerts(filter),
+    locks: () => state.locks(),
+    codes: (user, purpose) => state.codes(user, purpose),
+    views: (sessions) => state.views(sessions),
+    drillRuns: (filter) => state.drillRuns(filter),
+    revocations: (filter) => state.revocations(filter),
+    events: (filter) => state.events(filter),
     ledgerHead: () => state.ledgerHead(),
     leaves: (from, to) => state.leaves(from, to),
     leafHashes: (from, to) => state.leafHashes(from, to),
@@ -66,8 +78,33 @@ function eventOf(write: Write): FeedEvent[] {
       return [{ topic: 'grants', id: write.grant.id, user: write.grant.user }]
     case 'alert-accepted':
     case 'alert-failed':
+    case 'alert-dead':
+    case 'alert-retried':
       return [{ topic: 'alerts', id: write.id }]
-    default:
+    case 'lock':
+      return [{ topic: 'locks', id: write.lock.scope }]
+    case 'unlock':
+      return [{ topic: 'locks', id: write.scope }]
+    case 'view':
+      return [{ topic: 'views', id: write.view.session }]
+    case 'drill-run':
+      return [{ topic: 'drills', id: write.run.id }]
+    case 'revocation-queued':
+      return [{ topic: 'revocations', id: write.revocation.id }]
+    case 'revocation-failed':
+    case 'revocation-done':
+      return [{ topic: 'revocations', id: write.id }]
+    // Nobody's list: factors and secrets are looked up when they are needed.
+    case 'totp-enrolled':
+    case 'totp-step':
+    case 'grant-secret':
+    case 'grant-secret-used':
+    case 'grant-secrets-ended':
+    case 'grant-secret-ended':
+    case 'code-issued':
+    case 'code-used':
+    case 'codes-ended':
+    case 'setting':
       return []
   }
 }

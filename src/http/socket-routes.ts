@@ -70,11 +70,25 @@ async function feed(house: House, _call: Call, { identity }: Caller): Promise<Se
 }
 
 async function mayHear(house: House, user: Caller['identity']['user'], event: FeedEvent): Promise<boolean> {
-  if (event.topic === 'alerts') return user.roles.includes('reviewer') || user.roles.includes('admin')
-  if (seesAll(user)) return true
-  if (event.user !== null) return event.user === user.name
-  const session = await house.ports.state.session(event.id).catch(() => undefined)
-  return session?.user === user.name
+  switch (event.topic) {
+    case 'alerts':
+    case 'revocations':
+      return user.roles.includes('reviewer') || user.roles.includes('admin')
+    // Whoever is kept out hears of it; that somebody else is locked is not told to everyone.
+    case 'locks':
+      return seesAll(user) || !event.id.startsWith('user:') || event.id === `user:${user.name}`
+    case 'views':
+    case 'drills':
+      return seesAll(user)
+    case 'grants':
+      return seesAll(user) || event.user === user.name
+    case 'sessions': {
+      if (seesAll(user)) return true
+      if (event.user !== null) return event.user === user.name
+      const session = await house.ports.state.session(event.id).catch(() => undefined)
+      return session?.user === user.name
+    }
+  }
 }
 
 function closed(out: Outbound): Promise<void> {

@@ -47,7 +47,12 @@ function sqliteFailure(error: InstanceType<typeof Database.SqliteError>): Omit<F
     case 'SQLITE_CONSTRAINT_PRIMARYKEY':
       return { code: 'conflict', message: `exists already: ${error.message}`, hint: undefined, isFinal: false }
     case 'SQLITE_CONSTRAINT_FOREIGNKEY':
-      return { code: 'conflict', message: 'it refers to a grant that does not exist', hint: undefined, isFinal: false }
+      return {
+        code: 'conflict',
+        message: 'it refers to a grant or session that does not exist',
+        hint: undefined,
+        isFinal: false,
+      }
     case 'SQLITE_FULL':
     case 'SQLITE_IOERR_SHMSIZE':
       return {

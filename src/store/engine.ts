@@ -10,6 +10,8 @@ import {
   SqliteQueryCompiler,
   type Compilable,
   type Dialect,
+  type RawBuilder,
+  sql as raw,
 } from 'kysely'
 import type { Schema } from './schema.ts'
 
@@ -22,6 +24,11 @@ const dialect: Dialect = {
 
 /** Builds queries; it has no connection, `Engine` runs them. */
 export const sql: Kysely<Schema> = new Kysely<Schema>({ dialect })
+
+/** For `in`: one parameter whatever the length, so that one statement serves all of them. */
+export function listed<T extends string | number>(values: readonly T[]): RawBuilder<T> {
+  return raw<T>`(select value from json_each(${JSON.stringify(values)}))`
+}
 
 /** Prepared statements kept: filters give a handful of shapes per query, more than this means a leak. */
 const mostStatements = 200

@@ -15,7 +15,11 @@ export async function* readLedger(
   const engine = reading(() => new Engine(file, { readonly: true }))
   try {
     for (let after = -Infinity; ;) {
-      const query = sql.selectFrom('ledger').selectAll().where('position', '>', after).orderBy('position')
+      const query = sql
+        .selectFrom('ledger')
+        .select(['position', 'leaf', 'hash'])
+        .where('position', '>', after)
+        .orderBy('position')
       const rows = reading(() => [...engine.iterate(query.limit(rowsPerQuery))])
       for (const { position, leaf, hash } of rows) yield { position, leaf: Buffer.from(leaf), hash: Buffer.from(hash) }
       const last = rows.at(-1)

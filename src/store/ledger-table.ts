@@ -6,6 +6,9 @@ import type { LedgerHead } from '../session/state.ts'
 import { sql, type Engine } from './engine.ts'
 import type { ChangeRows, Integrity } from './message.ts'
 
+/** What is stored; the other columns are read from the leaf. */
+const leafColumns = ['position', 'leaf', 'hash'] as const
+
 export class LedgerTable {
   readonly #engine: Engine
   /** What the last committed transaction left; replaced only after a commit. */
@@ -86,7 +89,7 @@ function rebuild(engine: Engine, headSize: number): FoundLeaves {
   let problem: string | undefined
   let hasGap = false
   let rootAtHead = headSize === 0 ? frontier.root() : undefined
-  for (const row of engine.iterate(sql.selectFrom('ledger').selectAll().orderBy('position'))) {
+  for (const row of engine.iterate(sql.selectFrom('ledger').select(leafColumns).orderBy('position'))) {
     rows += 1
     if (row.position !== frontier.size) hasGap = true
     if (hasGap) {
@@ -122,7 +125,7 @@ function judge(kept: KeptHead, found: FoundLeaves): { readonly frontier: Frontie
 function setStrayAside(engine: Engine, size: number, at: number): void {
   engine.transaction(() => {
     for (;;) {
-      const row = engine.get(sql.selectFrom('ledger').selectAll().where('position', '>=', size).limit(1))
+      const row = engine.get(sql.selectFrom('ledger').select(leafColumns).where('position', '>=', size).limit(1))
       if (row === undefined) return
       engine.run(sql.insertInto('ledger_stray').values({ ...row, found_at: at }))
       engine.run(sql.deleteFrom('ledger').where('position', '=', row.position))

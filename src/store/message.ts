@@ -3,6 +3,7 @@
 
 import type { Selectable } from 'kysely'
 import type { GrantState } from '../access/grant.ts'
+import type { AuditEventType, CodePurpose } from '../audit.ts'
 import type { SessionRecord } from '../session/session.ts'
 import type { LedgerHead } from '../session/state.ts'
 import type { Failure } from './engine-error.ts'
@@ -51,7 +52,23 @@ export type RowWrite =
   | { readonly kind: 'grant-secret-ended'; readonly id: string; readonly at: number }
   | { readonly kind: 'alert-accepted'; readonly id: string; readonly at: number; readonly receipt: string }
   | { readonly kind: 'alert-failed'; readonly id: string; readonly nextAt: number; readonly error: string }
+  | { readonly kind: 'alert-dead'; readonly id: string; readonly at: number; readonly error: string }
+  | { readonly kind: 'alert-retried'; readonly id: string }
   | { readonly kind: 'setting'; readonly name: string; readonly value: string }
+  | ProcedureWrite
+
+/** Writes of what only the procedure keeps (procedure-write.ts). */
+export type ProcedureWrite =
+  | { readonly kind: 'lock'; readonly row: LockRow }
+  | { readonly kind: 'unlock'; readonly scope: string }
+  | { readonly kind: 'code-issued'; readonly row: Omit<CodeRow, 'position'> }
+  | { readonly kind: 'code-used'; readonly id: string; readonly at: number }
+  | { readonly kind: 'codes-ended'; readonly user: string; readonly purpose: CodePurpose; readonly at: number }
+  | { readonly kind: 'view'; readonly row: Omit<ViewRow, 'position'> }
+  | { readonly kind: 'drill-run'; readonly id: string; readonly document: string }
+  | { readonly kind: 'revocation-queued'; readonly row: Omit<RevocationRow, 'position'> }
+  | { readonly kind: 'revocation-failed'; readonly id: string; readonly nextAt: number; readonly error: string }
+  | { readonly kind: 'revocation-done'; readonly id: string; readonly at: number }
 
 export interface ChangeRows {
   readonly writes: readonly RowWrite[]
@@ -75,8 +92,14 @@ export type SessionRow = Pick<
 export type GrantSecretRow = Selectable<Schema['grant_secrets']>
 export type NewGrantSecretRow = Omit<GrantSecretRow, 'position'>
 export type StoredAlertRow = Selectable<Schema['outbox']>
+export type LockRow = Selectable<Schema['locks']>
+export type CodeRow = Selectable<Schema['codes']>
+export type ViewRow = Selectable<Schema['views']>
+export type DrillRunRow = Selectable<Schema['drill_runs']>
+export type RevocationRow = Selectable<Schema['revocations']>
+export type LeafRow = Pick<Selectable<Schema['ledger']>, 'position' | 'leaf'>
 
-/** Where the last page of a list ended: its rows go from newest to oldest. */
+/** Where the last page of a list ended: the time it is ordered by, then the position. */
 export interface PageEnd {
   readonly at: number
   readonly position: number
@@ -96,6 +119,8 @@ export interface Calls {
     readonly take: {
       readonly user: string | undefined
       readonly states: readonly GrantState[] | undefined
+      readonly since: number | undefined
+      readonly before: number | undefined
       readonly after: PageEnd | undefined
       readonly limit: number
     }
@@ -108,6 +133,8 @@ export interface Calls {
       readonly grant: string | undefined
       readonly states: readonly SessionRecord['state'][] | undefined
       readonly before: number | undefined
+      /** The session that the list goes on from, by its id. */
+      readonly from: string | undefined
       readonly after: PageEnd | undefined
       readonly limit: number
     }
@@ -126,8 +153,51 @@ export interface Calls {
     readonly give: Page<StoredAlertRow>
   }
   readonly alerts: {
-    readonly take: { readonly before: number | undefined; readonly limit: number }
+    readonly take: {
+      readonly grant: string | undefined
+      readonly type: string | undefined
+      readonly isDead: boolean | undefined
+      readonly since: number | undefined
+      readonly before: number | undefined
+      /** Below this position: for the next page. */
+      readonly below: number | undefined
+      readonly limit: number
+    }
     readonly give: Page<StoredAlertRow>
+  }
+  /** By scope, those after `after`. */
+  readonly locks: { readonly take: { readonly after: string }; readonly give: Page<LockRow> }
+  readonly codes: {
+    readonly take: { readonly user: string; readonly purpose: CodePurpose; readonly below: number | undefined }
+    readonly give: Page<CodeRow>
+  }
+  /** Of at most `mostRowsPerPage` sessions. */
+  readonly views: {
+    readonly take: { readonly sessions: readonly string[]; readonly after: number }
+    readonly give: Page<ViewRow>
+  }
+  readonly 'drill-runs': {
+    readonly take: {
+      readonly name: string | undefined
+      readonly since: number | undefined
+      readonly after: PageEnd | undefined
+      readonly limit: number
+    }
+    readonly give: Page<DrillRunRow>
+  }
+  readonly revocations: {
+    readonly take: { readonly after: PageEnd | undefined; readonly limit: number }
+    readonly give: Page<RevocationRow>
+  }
+  readonly events: {
+    readonly take: {
+      readonly types: readonly AuditEventType[] | undefined
+      readonly since: number | undefined
+      readonly before: number | undefined
+      readonly below: number | undefined
+      readonly limit: number
+    }
+    readonly give: Page<LeafRow>
   }
   readonly 'ledger-head': { readonly take: null; readonly give: LedgerHead }
   readonly leaves: { readonly take: Range; readonly give: Page<Uint8Array> }

@@ -1,24 +1,21 @@
-// Every read, page by page: an answer ends at its limit or at the size of a message, whichever comes first.
+// Reads of grants, sessions, secrets and the ledger's leaves, page by page.
 
 import { HalliganError } from '../errors.ts'
 import { sql, type Engine } from './engine.ts'
 import {
-  fullPageBytes,
   mostHashesPerPage,
   mostRowsPerPage,
   type Calls,
   type GrantRow,
   type GrantSecretRow,
   type Page,
+  type PageEnd,
   type Range,
   type SessionRow,
-  type StoredAlertRow,
 } from './message.ts'
+import { clamp, page } from './page.ts'
 
 type Take<Name extends keyof Calls> = Calls[Name]['take']
-
-/** No back-off reaches this far: an alert due later than this from now was planned before the clock stepped back. */
-const furthestRetryMs = 2 * 3600_000
 
 const grantColumns = ['position', 'requested_at', 'document'] as const
 const sessionColumns = ['position', 'opened_at', 'document', 'state', 'ended_at', 'ending', 'seal'] as const
@@ -27,10 +24,13 @@ export function readGrant(engine: Engine, id: string): GrantRow | undefined {
   return engine.get(sql.selectFrom('grants').select(grantColumns).where('id', '=', id))
 }
 
-export function readGrants(engine: Engine, { user, states, after, limit }: Take<'grants'>): Page<GrantRow> {
+export function readGrants(engine: Engine, filter: Take<'grants'>): Page<GrantRow> {
+  const { user, states, since, before, after, limit } = filter
   let query = sql.selectFrom('grants').select(grantColumns).orderBy('requested_at', 'desc').orderBy('position', 'desc')
   if (user !== undefined) query = query.where('user_name', '=', user)
   if (states !== undefined) query = query.where('state', 'in', states)
+  if (since !== undefined) query = query.where('requested_at', '>=', since)
+  if (before !== undefined) query = query.where('requested_at', '<', before)
   if (after !== undefined)
     query = query.where((row) =>
       row.or([
@@ -46,7 +46,8 @@ export function readSession(engine: Engine, id: string): SessionRow | undefined 
 }
 
 export function readSessions(engine: Engine, filter: Take<'sessions'>): Page<SessionRow> {
-  const { user, grant, states, before, after, limit } = filter
+  const { user, grant, states, before, from } = filter
+  const after = filter.after ?? (from === undefined ? undefined : endAt(engine, from))
   let query = sql.selectFrom('sessions').select(sessionColumns).orderBy('opened_at', 'desc').orderBy('position', 'desc')
   if (user !== undefined) query = query.where('user_name', '=', user)
   if (grant !== undefined) query = query.where('grant_id', '=', grant)
@@ -60,7 +61,13 @@ export function readSessions(engine: Engine, filter: Take<'sessions'>): Page<Ses
       ]),
     )
   const sizeOf = (row: SessionRow) => row.document.length + (row.ending?.length ?? 0) + (row.seal?.length ?? 0)
-  return page(engine.iterate(query.limit(clamp(limit))), sizeOf)
+  return page(engine.iterate(query.limit(clamp(filter.limit))), sizeOf)
+}
+
+/** Where the list goes on after session `id`; past its end when nobody knows that session. */
+function endAt(engine: Engine, id: string): PageEnd {
+  const row = engine.get(sql.selectFrom('sessions').select(['opened_at', 'position']).where('id', '=', id))
+  return row === undefined ? { at: -Infinity, position: 0 } : { at: row.opened_at, position: row.position }
 }
 
 export function readTotp(engine: Engine, user: string): Calls['totp']['give'] {
@@ -77,25 +84,6 @@ export function readGrantSecrets(engine: Engine, { grant, after }: Take<'grant-s
     .orderBy('position')
     .limit(mostRowsPerPage)
   return page(engine.iterate(query), (row) => row.mfa.length + row.salt.length + row.stored_key.length)
-}
-
-/** New alerts in the order they were written, then retries in the order they fall due. */
-export function readOutboxDue(engine: Engine, { now, limit }: Take<'outbox-due'>): Page<StoredAlertRow> {
-  const query = sql
-    .selectFrom('outbox')
-    .selectAll()
-    .where('accepted_at', 'is', null)
-    .where((row) => row.or([row('next_at', '<=', now), row('next_at', '>', now + furthestRetryMs)]))
-    .orderBy('next_at')
-    .orderBy('position')
-    .limit(clamp(limit))
-  return page(engine.iterate(query), sizeOfAlert)
-}
-
-export function readAlerts(engine: Engine, { before, limit }: Take<'alerts'>): Page<StoredAlertRow> {
-  let query = sql.selectFrom('outbox').selectAll().orderBy('position', 'desc')
-  if (before !== undefined) query = query.where('position', '<', before)
-  return page(engine.iterate(query.limit(clamp(limit))), sizeOfAlert)
 }
 
 export function readLeaves(engine: Engine, range: Range): Page<Uint8Array> {
@@ -138,24 +126,4 @@ function* gapless(
     throw new HalliganError('store_failed', `ledger leaf ${next} is missing`, {
       hint: 'the state database was altered or the range is beyond the head: run halligan verify --all',
     })
-}
-
-function page<Row>(rows: Iterable<Row>, sizeOf: (row: Row) => number): Page<Row> {
-  const taken: Row[] = []
-  let bytes = 0
-  for (const row of rows) {
-    bytes += sizeOf(row)
-    // The first row always goes: what is stored came in a message and fits into one.
-    if (taken.length > 0 && bytes > fullPageBytes) return { rows: taken, more: true }
-    taken.push(row)
-  }
-  return { rows: taken, more: false }
-}
-
-function sizeOfAlert(row: StoredAlertRow): number {
-  return row.payload.length + (row.last_error?.length ?? 0) + (row.receipt?.length ?? 0)
-}
-
-function clamp(limit: number): number {
-  return Math.min(Math.max(0, Math.trunc(limit)), mostRowsPerPage)
 }

@@ -1,11 +1,11 @@
 // Domain types to rows and back; secrets are sealed on the way in and opened on the way out.
 
-import type { Grant } from '../access/grant.ts'
+import { grantDefaults, type Grant } from '../access/grant.ts'
 import { encodeLeaf } from '../audit.ts'
 import { assert, HalliganError } from '../errors.ts'
 import { leafHash } from '../ledger/merkle.ts'
 import type { Seal, Session, SessionEnd, SessionRecord } from '../session/session.ts'
-import type { Alert, Change, GrantSecret, OutboxRow, Write } from '../session/state.ts'
+import type { Alert, AlertRecord, Change, GrantSecret, Write } from '../session/state.ts'
 import {
   largestMessageBytes,
   largestPayloadBytes,
@@ -19,6 +19,7 @@ import {
   type SessionRow,
   type StoredAlertRow,
 } from './message.ts'
+import { procedureWriteToRow } from './procedure-row.ts'
 import type { SealedColumns } from './sealed-column.ts'
 
 /** Throws `store_failed` when the change is larger than one message may be. */
@@ -66,12 +67,25 @@ function writeToRow(write: Write, cells: SealedColumns): RowWrite {
       }
     case 'grant-secret':
       return { kind: 'grant-secret', row: grantSecretToRow(write.secret, cells) }
+    case 'lock':
+    case 'code-issued':
+    case 'view':
+    case 'drill-run':
+    case 'revocation-queued':
+      return procedureWriteToRow(write)
     case 'totp-step':
     case 'grant-secret-used':
     case 'grant-secrets-ended':
     case 'grant-secret-ended':
     case 'alert-accepted':
     case 'alert-failed':
+    case 'alert-dead':
+    case 'alert-retried':
+    case 'unlock':
+    case 'code-used':
+    case 'codes-ended':
+    case 'revocation-failed':
+    case 'revocation-done':
     case 'setting':
       return write
   }
@@ -105,8 +119,9 @@ function alertToRow(alert: Alert): AlertRow {
   return { id: alert.id, channel: alert.channel, type: alert.type, at: alert.at, payload }
 }
 
+/** What an older version kept is completed with what it did not know. */
 export function rowToGrant(row: GrantRow): Grant {
-  return JSON.parse(row.document) as Grant
+  return { ...grantDefaults, ...(JSON.parse(row.document) as Grant) }
 }
 
 export function rowToSession(row: SessionRow): SessionRecord {
@@ -146,9 +161,7 @@ export function rowToTotpSecret(user: string, secret: Uint8Array, cells: SealedC
   return cells.open(totpCell(user), secret).toString('utf8')
 }
 
-export function rowToAlert(
-  row: StoredAlertRow,
-): OutboxRow & { readonly acceptedAt: number | null; readonly receipt: string | null } {
+export function rowToAlert(row: StoredAlertRow): AlertRecord {
   return {
     id: row.id,
     channel: row.channel,
@@ -160,6 +173,7 @@ export function rowToAlert(
     lastError: row.last_error,
     acceptedAt: row.accepted_at,
     receipt: row.receipt,
+    deadAt: row.dead_at,
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Generated, GeneratedAlways } from 'kysely'
 import type { GrantState } from '../access/grant.ts'
+import type { CodePurpose } from '../audit.ts'
 import type { SessionRecord } from '../session/session.ts'
 
 export interface Schema {
@@ -15,6 +16,11 @@ export interface Schema {
   readonly ledger_head: LedgerHeadTable
   readonly ledger_stray: LedgerStrayTable
   readonly outbox: OutboxTable
+  readonly locks: LockTable
+  readonly codes: CodeTable
+  readonly views: ViewTable
+  readonly drill_runs: DrillRunTable
+  readonly revocations: RevocationTable
 }
 
 interface KeyCheckTable {
@@ -80,6 +86,9 @@ interface LedgerTable {
   readonly position: number
   readonly leaf: Uint8Array
   readonly hash: Uint8Array
+  /** Null when the leaf is damaged. */
+  readonly event_type: GeneratedAlways<string | null>
+  readonly event_at: GeneratedAlways<number | null>
 }
 
 interface LedgerHeadTable {
@@ -108,4 +117,53 @@ interface OutboxTable {
   readonly last_error: string | null
   readonly accepted_at: number | null
   readonly receipt: string | null
+  readonly dead_at: number | null
+  readonly grant_id: GeneratedAlways<string | null>
+}
+
+interface LockTable {
+  readonly scope: string
+  readonly document: string
+}
+
+interface CodeTable {
+  readonly position: Generated<number>
+  readonly id: string
+  readonly user_name: string
+  readonly purpose: CodePurpose
+  readonly hash: string
+  readonly issued_by: string
+  readonly created_at: number
+  readonly expires_at: number | null
+  readonly used_at: number | null
+  readonly ended_at: number | null
+}
+
+interface ViewTable {
+  readonly position: Generated<number>
+  readonly session_id: string
+  readonly user_name: string
+  readonly at: number
+  readonly share: number
+}
+
+interface DrillRunTable {
+  readonly position: Generated<number>
+  readonly id: string
+  readonly document: string
+  readonly name: GeneratedAlways<string>
+  readonly started_at: GeneratedAlways<number>
+}
+
+interface RevocationTable {
+  readonly position: Generated<number>
+  readonly id: string
+  readonly grant_id: string
+  readonly target: string
+  readonly what: string
+  readonly queued_at: number
+  readonly attempts: number
+  readonly next_at: number
+  readonly last_error: string | null
+  readonly done_at: number | null
 }

@@ -3,12 +3,26 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { Grant } from '../access/grant.ts'
+import type { CodePurpose } from '../audit.ts'
 import type { Clock } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
 import { storeLog } from '../log.ts'
 import { hashBytes } from '../ledger/merkle.ts'
 import type { SessionRecord } from '../session/session.ts'
-import type { Change, GrantSecret, LedgerHead, OutboxRow, State } from '../session/state.ts'
+import type {
+  AlertRecord,
+  Change,
+  DrillRun,
+  GrantSecret,
+  IssuedCode,
+  LedgerEntry,
+  LedgerHead,
+  Lock,
+  OutboxRow,
+  Revocation,
+  State,
+  View,
+} from '../session/state.ts'
 import { defaultBallastBytes } from './ballast.ts'
 import { errorOf } from './engine-error.ts'
 import {
@@ -16,9 +30,11 @@ import {
   type Integrity,
   type Page,
   type PageEnd,
+  type ViewRow,
   type WorkerReady,
   type WorkerStart,
 } from './message.ts'
+import { rowToCode, rowToDrillRun, rowToEntry, rowToLock, rowToRevocation, rowToView } from './procedure-row.ts'
 import { changeToRows, rowToAlert, rowToGrant, rowToGrantSecret, rowToSession, rowToTotpSecret } from './row.ts'
 import { SealedColumns } from './sealed-column.ts'
 import { WorkerLink } from './worker-link.ts'
@@ -95,10 +111,10 @@ class WorkerState implements StoredState {
     return row === undefined ? undefined : rowToGrant(row)
   }
 
-  async grants({ user, states, limit }: Parameters<State['grants']>[0]): Promise<Grant[]> {
+  async grants({ user, states, since, before, limit }: Parameters<State['grants']>[0]): Promise<Grant[]> {
     const rows = await allPages(
       limit,
-      (after: PageEnd | undefined, limit) => this.#link.call('grants', { user, states, after, limit }),
+      (after: PageEnd | undefined, limit) => this.#link.call('grants', { user, states, since, before, after, limit }),
       (row) => ({ at: row.requested_at, position: row.position }),
     )
     return rows.map(rowToGrant)
@@ -109,10 +125,12 @@ class WorkerState implements StoredState {
     return row === undefined ? undefined : rowToSession(row)
   }
 
-  async sessions({ user, grant, states, before, limit }: Parameters<State['sessions']>[0]): Promise<SessionRecord[]> {
+  async sessions(filter: Parameters<State['sessions']>[0]): Promise<SessionRecord[]> {
+    const { user, grant, states, before, after: from } = filter
     const rows = await allPages(
-      limit,
-      (after: PageEnd | undefined, limit) => this.#link.call('sessions', { user, grant, states, before, after, limit }),
+      filter.limit,
+      (after: PageEnd | undefined, limit) =>
+        this.#link.call('sessions', { user, grant, states, before, from, after, limit }),
       (row) => ({ at: row.opened_at, position: row.position }),
     )
     return rows.map(rowToSession)
@@ -139,13 +157,77 @@ class WorkerState implements StoredState {
     return rows.map(rowToAlert)
   }
 
-  async alerts({ limit }: Parameters<State['alerts']>[0]): ReturnType<State['alerts']> {
+  async alerts(filter: Parameters<State['alerts']>[0]): Promise<AlertRecord[]> {
+    const { grant, type, isDead, since, before } = filter
     const rows = await allPages(
-      limit,
-      (before: number | undefined, limit) => this.#link.call('alerts', { before, limit }),
+      filter.limit,
+      (below: number | undefined, limit) =>
+        this.#link.call('alerts', { grant, type, isDead, since, before, below, limit }),
       (row) => row.position,
     )
     return rows.map(rowToAlert)
+  }
+
+  async locks(): Promise<Lock[]> {
+    const rows = await allPages(
+      undefined,
+      (after: string | undefined) => this.#link.call('locks', { after: after ?? '' }),
+      (row) => row.scope,
+    )
+    return rows.map(rowToLock)
+  }
+
+  async codes(user: string, purpose: CodePurpose): Promise<IssuedCode[]> {
+    const rows = await allPages(
+      undefined,
+      (below: number | undefined) => this.#link.call('codes', { user, purpose, below }),
+      (row) => row.position,
+    )
+    return rows.map(rowToCode)
+  }
+
+  async views(sessions: readonly string[]): Promise<View[]> {
+    const rows: ViewRow[] = []
+    for (let from = 0; from < sessions.length; from += mostRowsPerPage) {
+      const some = sessions.slice(from, from + mostRowsPerPage)
+      rows.push(
+        ...(await allPages(
+          undefined,
+          (after: number | undefined) => this.#link.call('views', { sessions: some, after: after ?? 0 }),
+          (row) => row.position,
+        )),
+      )
+    }
+    return rows.sort((a, b) => a.position - b.position).map(rowToView)
+  }
+
+  async drillRuns({ limit, name, since }: Parameters<State['drillRuns']>[0]): Promise<DrillRun[]> {
+    const rows = await allPages(
+      limit,
+      (after: PageEnd | undefined, limit) => this.#link.call('drill-runs', { name, since, after, limit }),
+      (row) => ({ at: row.started_at, position: row.position }),
+    )
+    return rows.map(rowToDrillRun)
+  }
+
+  async revocations({ limit }: Parameters<State['revocations']>[0]): Promise<Revocation[]> {
+    const rows = await allPages(
+      limit,
+      (after: PageEnd | undefined, limit) => this.#link.call('revocations', { after, limit }),
+      (row) => ({ at: row.next_at, position: row.position }),
+    )
+    return rows.map(rowToRevocation)
+  }
+
+  async events(filter: Parameters<State['events']>[0]): Promise<LedgerEntry[]> {
+    const { types, since, before } = filter
+    const rows = await allPages(
+      filter.limit,
+      (below: number | undefined, limit) =>
+        this.#link.call('events', { types, since, before, below: below ?? filter.below, limit }),
+      (row) => row.position,
+    )
+    return rows.map(rowToEntry)
   }
 
   async ledgerHead(): Promise<LedgerHead> {

@@ -2,11 +2,12 @@
 // has lost its race; it throws, and everything is rolled back.
 
 import type { UpdateQueryBuilder, Updateable, UpdateResult } from 'kysely'
-import { HalliganError } from '../errors.ts'
 import type { LedgerHead } from '../session/state.ts'
+import { demand } from './demand.ts'
 import { sql, type Engine } from './engine.ts'
 import type { LedgerTable } from './ledger-table.ts'
 import type { AlertRow, ChangeRows, RowWrite } from './message.ts'
+import { applyProcedureWrite } from './procedure-write.ts'
 import type { Schema } from './schema.ts'
 
 /** Throws `conflict` when a compare-and-set lost and whatever the engine throws; nothing is written then. */
@@ -75,9 +76,22 @@ function applyWrite(engine: Engine, write: RowWrite): void {
       engine.run(endSecrets(write.at).where('id', '=', write.id))
       return
     case 'alert-accepted':
-      return writeAlert(engine, write.id, { accepted_at: write.at, receipt: write.receipt, last_error: null })
+      return acceptAlert(engine, write)
     case 'alert-failed':
-      return writeAlert(engine, write.id, { next_at: write.nextAt, last_error: write.error })
+      return failAlert(engine, write.id, { next_at: write.nextAt, last_error: write.error })
+    case 'alert-dead':
+      return failAlert(engine, write.id, { dead_at: write.at, last_error: write.error })
+    case 'alert-retried':
+      return demand(
+        engine.run(
+          sql
+            .updateTable('outbox')
+            .set({ dead_at: null, attempts: 0, next_at: 0 })
+            .where('id', '=', write.id)
+            .where('dead_at', 'is not', null),
+        ),
+        `alert ${write.id} is unknown or not given up`,
+      )
     case 'setting':
       engine.run(
         sql
@@ -86,6 +100,8 @@ function applyWrite(engine: Engine, write: RowWrite): void {
           .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: write.value })),
       )
       return
+    default:
+      return applyProcedureWrite(engine, write)
   }
 }
 
@@ -129,25 +145,32 @@ function endSecrets(at: number): UpdateQueryBuilder<Schema, 'grant_secrets', 'gr
   return sql.updateTable('grant_secrets').set({ ended_at: at }).where('ended_at', 'is', null)
 }
 
-/** One attempt at an alert that no channel has accepted yet. */
-function writeAlert(engine: Engine, id: string, values: Updateable<Schema['outbox']>): void {
+/** Also one that was given up: a receiver may have taken it although its answer was lost. */
+function acceptAlert(engine: Engine, write: Extract<RowWrite, { kind: 'alert-accepted' }>): void {
+  const accepted = { accepted_at: write.at, receipt: write.receipt, last_error: null, dead_at: null }
+  demand(engine.run(attempt(write.id, accepted)), `alert ${write.id} is unknown or accepted already`)
+}
+
+function failAlert(engine: Engine, id: string, values: Updateable<Schema['outbox']>): void {
   demand(
-    engine.run(
-      sql
-        .updateTable('outbox')
-        .set((row) => ({ ...values, attempts: row('attempts', '+', 1) }))
-        .where('id', '=', id)
-        .where('accepted_at', 'is', null),
-    ),
-    `alert ${id} is unknown or accepted already`,
+    engine.run(attempt(id, values).where('dead_at', 'is', null)),
+    `alert ${id} is unknown, accepted or given up already`,
   )
+}
+
+/** One attempt at an alert that no channel has accepted yet. */
+function attempt(
+  id: string,
+  values: Updateable<Schema['outbox']>,
+): UpdateQueryBuilder<Schema, 'outbox', 'outbox', UpdateResult> {
+  return sql
+    .updateTable('outbox')
+    .set((row) => ({ ...values, attempts: row('attempts', '+', 1) }))
+    .where('id', '=', id)
+    .where('accepted_at', 'is', null)
 }
 
 /** New alerts are due at once, whatever the clock does. */
 function insertAlert(engine: Engine, alert: AlertRow): void {
   engine.run(sql.insertInto('outbox').values({ ...alert, attempts: 0, next_at: 0 }))
-}
-
-function demand(changed: number, message: string): void {
-  if (changed !== 1) throw new HalliganError('conflict', message)
 }

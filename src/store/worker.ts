@@ -19,14 +19,15 @@ import type {
   WorkerReady,
   WorkerStart,
 } from './message.ts'
+import { readEvents } from './event-query.ts'
+import { readAlerts, readOutboxDue } from './outbox-query.ts'
+import { readCodes, readDrillRuns, readLocks, readRevocations, readViews } from './procedure-query.ts'
 import {
-  readAlerts,
   readGrant,
   readGrants,
   readGrantSecrets,
   readLeafHashes,
   readLeaves,
-  readOutboxDue,
   readSession,
   readSessions,
   readSetting,
@@ -97,6 +98,18 @@ class StateWorker {
         return readOutboxDue(this.#engine, take)
       case 'alerts':
         return readAlerts(this.#engine, take)
+      case 'locks':
+        return readLocks(this.#engine, take)
+      case 'codes':
+        return readCodes(this.#engine, take)
+      case 'views':
+        return readViews(this.#engine, take)
+      case 'drill-runs':
+        return readDrillRuns(this.#engine, take)
+      case 'revocations':
+        return readRevocations(this.#engine, take)
+      case 'events':
+        return readEvents(this.#engine, take)
       case 'ledger-head':
         return this.#ledger.head()
       case 'leaves':

@@ -1,7 +1,7 @@
 // A small world that the tests of this room share: three people, two targets, one policy to vary.
 
 import { policyHash } from '../../src/access/policy-hash.ts'
-import type { Grant } from '../../src/access/grant.ts'
+import { grantDefaults, type Grant } from '../../src/access/grant.ts'
 import type { Policy } from '../../src/access/policy.ts'
 import type { Role, User } from '../../src/identity/user.ts'
 import type { PostgresTarget, SshTarget } from '../../src/target.ts'
@@ -49,10 +49,12 @@ export function policy(change: Partial<Policy> = {}): Policy {
     who: { groups: ['oncall'], users: [] },
     targets: { names: [], labels: { env: 'prod', kind: 'postgres' } },
     accounts: ['app_readonly', 'app_readwrite'],
-    scope: { databases: [], schemas: [] },
+    scope: { databases: [], schemas: [], commands: [], files: true },
     triggers: [{ name: 'customer-impact' }],
     reason: { minLength: 10, incident: null },
     from: [],
+    windows: [],
+    onCall: null,
     duration: { defaultMs: 30 * MINUTE, maxMs: 120 * MINUTE, extensions: { count: 0, self: false } },
     mfa: { methods: ['totp'], rememberMs: 10 * MINUTE },
     approval: [
@@ -64,8 +66,8 @@ export function policy(change: Partial<Policy> = {}): Policy {
         override: { afterMs: 10 * MINUTE, reasonMinLength: 40 },
       },
     ],
-    alerts: { channels: ['sec'] },
-    review: { withinMs: 8 * 60 * MINUTE, by: { groups: ['security'], roles: [] } },
+    alerts: { channels: ['sec'], gate: null },
+    review: { withinMs: 8 * 60 * MINUTE, by: { groups: ['security'], roles: [] }, checklist: [], escalate: null },
     recording: { resultRows: 0, files: 'hash' },
     channelBinding: 'prefer',
     overlaps: [],
@@ -100,6 +102,7 @@ export function grant(change: Partial<Grant> = {}): Grant {
     override: null,
     reviewDueAt: null,
     review: null,
+    ...grantDefaults,
     ...change,
   }
 }

@@ -4,11 +4,23 @@ import {
   type Grant,
   type GrantEvent,
   type GrantState,
+  type Review,
   applyGrantEvent,
   grantTable,
   isLive,
 } from '../../src/access/grant.ts'
 import { MINUTE, NOW, grant } from './examples.ts'
+
+const review: Review = {
+  by: 'rita',
+  at: NOW,
+  verdict: 'emergency',
+  findings: 'as described',
+  followUps: [],
+  checklist: [],
+  sessions: [],
+  statement: '00'.repeat(32),
+}
 
 const events: Readonly<Record<GrantEvent['kind'], GrantEvent>> = {
   activate: { kind: 'activate', at: NOW, expiresAt: NOW + 30 * MINUTE },
@@ -17,17 +29,28 @@ const events: Readonly<Record<GrantEvent['kind'], GrantEvent>> = {
   override: { kind: 'override', at: NOW, by: 'alice', reason: 'nobody answers and customers cannot pay' },
   lapse: { kind: 'lapse', at: NOW },
   end: { kind: 'end', at: NOW, how: 'revoked', by: 'adam', reason: 'wrong host', reviewDueAt: NOW + 480 * MINUTE },
-  review: { kind: 'review', at: NOW, by: 'rita', verdict: 'emergency', findings: 'as described' },
+  extend: {
+    kind: 'extend',
+    at: NOW,
+    by: 'alice',
+    reason: 'not over yet',
+    expiresAt: NOW + 60 * MINUTE,
+    latest: NOW + 120 * MINUTE,
+  },
+  unannounced: { kind: 'unannounced', at: NOW },
+  remind: { kind: 'remind', at: NOW, stage: 'overdue' },
+  review: { kind: 'review', review },
+  reopen: { kind: 'reopen', at: NOW, by: 'adam', reviewDueAt: NOW + 480 * MINUTE },
 }
 
 // Written out by hand from design §4, not read from the table under test.
 const want: Readonly<Record<GrantState, Partial<Record<GrantEvent['kind'], GrantState>>>> = {
   requested: { activate: 'active', approve: 'requested', override: 'requested', deny: 'denied', lapse: 'lapsed' },
-  active: { end: 'awaiting-review' },
+  active: { extend: 'active', unannounced: 'active', end: 'awaiting-review' },
   denied: {},
   lapsed: {},
-  'awaiting-review': { review: 'reviewed' },
-  reviewed: {},
+  'awaiting-review': { remind: 'awaiting-review', review: 'reviewed' },
+  reviewed: { reopen: 'awaiting-review' },
 }
 
 const live = { activatedAt: NOW - MINUTE, expiresAt: NOW + 29 * MINUTE }
@@ -37,7 +60,7 @@ const grants: Readonly<Record<GrantState, Grant>> = {
   denied: grant({ state: 'denied', endedAt: NOW }),
   lapsed: grant({ state: 'lapsed', endedAt: NOW }),
   'awaiting-review': grant({ state: 'awaiting-review', ...live, endedAt: NOW }),
-  reviewed: grant({ state: 'reviewed', ...live, endedAt: NOW }),
+  reviewed: grant({ state: 'reviewed', ...live, endedAt: NOW, review }),
 }
 
 for (const before of Object.values(grants)) {
@@ -56,7 +79,7 @@ test('the table has no other step', () => {
 })
 
 test('each event leaves its facts in the grant and nothing else changes', () => {
-  const { activate, end, review } = events
+  const { activate, end } = events
   const active = applyGrantEvent(grants.requested, activate)
   expect(active).toEqual({
     ...grants.requested,
@@ -71,11 +94,12 @@ test('each event leaves its facts in the grant and nothing else changes', () => 
     end: { how: 'revoked', by: 'adam', reason: 'wrong host' },
     reviewDueAt: NOW + 480 * MINUTE,
   })
-  expect(applyGrantEvent(ended, review).review).toEqual({
-    by: 'rita',
-    at: NOW,
-    verdict: 'emergency',
-    findings: 'as described',
+  const reviewed = applyGrantEvent(ended, events.review)
+  expect(reviewed.review).toEqual(review)
+  expect(applyGrantEvent(reviewed, events.reopen)).toMatchObject({ review: null, earlierReviews: [review] })
+  expect(applyGrantEvent(active, events.extend)).toMatchObject({
+    expiresAt: NOW + 60 * MINUTE,
+    extensions: [{ by: 'alice', at: NOW, reason: 'not over yet', expiresAt: NOW + 60 * MINUTE }],
   })
 })
 
@@ -98,7 +122,7 @@ const refusals = [
   {
     name: 'whoever asked does not review',
     before: grants['awaiting-review'],
-    event: { ...events.review, by: 'alice' },
+    event: { kind: 'review', review: { ...review, by: 'alice' } },
     code: 'denied',
   },
   {

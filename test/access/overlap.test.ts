@@ -77,7 +77,12 @@ test('it is found when nobody but the requester could approve', () => {
 })
 
 test('it is found when nobody who took no part could review', () => {
-  const by = (...groups: string[]) => ({ withinMs: MINUTE, by: { groups, roles: [] } })
+  const by = (...groups: string[]) => ({
+    withinMs: MINUTE,
+    by: { groups, roles: [] },
+    checklist: [],
+    escalate: null,
+  })
   expect(codes(policy({ review: by('nobody') }))).toEqual(['nobody-reviews 0'])
   expect(codes(policy({ review: by('oncall') }))).toEqual(['nobody-reviews 0'])
   // bob is the only one to approve, and would be the only one to review.
@@ -90,7 +95,7 @@ test('a second reviewer is not enough when two must approve and both may', () =>
   const twoOf = (groups: string[]) =>
     policy({
       approval: [{ when: {}, required: 2, from: { groups: ['leads'], roles: [] }, override: null }],
-      review: { withinMs: MINUTE, by: { groups, roles: [] } },
+      review: { withinMs: MINUTE, by: { groups, roles: [] }, checklist: [], escalate: null },
     })
   const found = (groups: string[]) => checkPolicies([twoOf(groups)], people, targets).map(({ code }) => code)
   expect(found(['leads'])).toEqual(['nobody-reviews'])

@@ -48,7 +48,7 @@ test('units become ms and bytes, names become what they name, defaults are fille
     review: { withinMs: 28_800_000, by: { groups: ['security'], roles: [] } },
     triggers: [{ name: 'customer-impact' }, { name: 'security-incident' }],
     recording: { resultRows: 0, files: 'hash' },
-    scope: { databases: ['shop'], schemas: [] },
+    scope: { databases: ['shop'], schemas: [], commands: [], files: true },
   })
   expect(database?.approval).toEqual([
     { when: { account: 'app_readonly' }, required: 0, from: { groups: [], roles: ['approver'] }, override: null },

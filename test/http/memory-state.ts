@@ -4,21 +4,40 @@ import type { Grant } from '../../src/access/grant.ts'
 import type { AuditEvent } from '../../src/audit.ts'
 import { HalliganError } from '../../src/errors.ts'
 import type { SessionRecord } from '../../src/session/session.ts'
-import type { Alert, Change, LedgerHead, OutboxRow, State, Write } from '../../src/session/state.ts'
-
-type AlertRow = OutboxRow & { readonly acceptedAt: number | null; readonly receipt: string | null }
+import type {
+  Alert,
+  AlertRecord,
+  Change,
+  DrillRun,
+  IssuedCode,
+  LedgerEntry,
+  LedgerHead,
+  Lock,
+  Revocation,
+  State,
+  View,
+  Write,
+} from '../../src/session/state.ts'
 
 export class MemoryState implements State {
   readonly leavesWritten: AuditEvent[] = []
   readonly #grants = new Map<string, Grant>()
   readonly #sessions = new Map<string, SessionRecord>()
   readonly #totp = new Map<string, { secret: string; lastStep: number }>()
-  readonly #alerts: AlertRow[] = []
+  readonly #alerts: AlertRecord[] = []
+  readonly #locks = new Map<string, Lock>()
+  readonly #codes = new Map<string, IssuedCode>()
+  readonly #views: View[] = []
+  readonly #drillRuns = new Map<string, DrillRun>()
+  readonly #revocations = new Map<string, Revocation>()
+  readonly #events: LedgerEntry[] = []
+  readonly #settings = new Map<string, string>()
 
   async commit(change: Change): Promise<LedgerHead> {
     for (const write of change.writes) this.#write(write)
     for (const alert of change.alerts ?? []) this.#alerts.unshift(rowOf(alert))
     this.leavesWritten.push(...change.leaves)
+    for (const event of change.leaves) this.#events.unshift({ index: this.#events.length, at: change.at, event })
     return this.ledgerHead()
   }
 
@@ -45,9 +64,57 @@ export class MemoryState implements State {
         row.lastStep = write.step
         return
       }
-      default:
+      case 'lock':
+        this.#locks.set(write.lock.scope, write.lock)
+        return
+      case 'unlock':
+        if (!this.#locks.delete(write.scope)) throw new HalliganError('conflict', 'not locked')
+        return
+      case 'code-issued':
+        this.#codes.set(write.code.id, write.code)
+        return
+      case 'code-used':
+        if (!this.#codes.delete(write.id)) throw new HalliganError('conflict', 'code used')
+        return
+      case 'codes-ended':
+        for (const { id, user, purpose } of this.#codes.values())
+          if (user === write.user && purpose === write.purpose) this.#codes.delete(id)
+        return
+      case 'view':
+        this.#views.push(write.view)
+        return
+      case 'drill-run':
+        this.#drillRuns.set(write.run.id, write.run)
+        return
+      case 'revocation-queued':
+        this.#revocations.set(write.revocation.id, write.revocation)
+        return
+      case 'alert-accepted':
+        return this.#changeAlert(write.id, { acceptedAt: write.at, receipt: write.receipt, deadAt: null })
+      case 'alert-failed':
+        return this.#changeAlert(write.id, { nextAt: write.nextAt, lastError: write.error })
+      case 'alert-dead':
+        return this.#changeAlert(write.id, { deadAt: write.at, lastError: write.error })
+      case 'alert-retried':
+        return this.#changeAlert(write.id, { deadAt: null, attempts: 0, nextAt: 0 })
+      case 'setting':
+        this.#settings.set(write.name, write.value)
+        return
+      case 'grant-secret':
+      case 'grant-secret-used':
+      case 'grant-secrets-ended':
+      case 'grant-secret-ended':
+      case 'revocation-failed':
+      case 'revocation-done':
         throw new Error(`no ${write.kind} in these tests`)
     }
+  }
+
+  #changeAlert(id: string, part: Partial<AlertRecord>): void {
+    const index = this.#alerts.findIndex((alert) => alert.id === id)
+    const alert = this.#alerts[index]
+    if (alert === undefined) throw new HalliganError('conflict', `no alert ${id}`)
+    this.#alerts[index] = { ...alert, ...part }
   }
 
   #change(id: string, part: Partial<SessionRecord>): void {
@@ -64,6 +131,7 @@ export class MemoryState implements State {
     return [...this.#grants.values()]
       .filter((grant) => filter.user === undefined || grant.user === filter.user)
       .filter((grant) => filter.states === undefined || filter.states.includes(grant.state))
+      .filter((grant) => isWithin(grant.requestedAt, filter))
       .sort((a, b) => b.requestedAt - a.requestedAt)
       .slice(0, filter.limit ?? Infinity)
   }
@@ -73,21 +141,63 @@ export class MemoryState implements State {
   }
 
   async sessions(filter: Parameters<State['sessions']>[0]): Promise<SessionRecord[]> {
-    return [...this.#sessions.values()]
+    const sessions = [...this.#sessions.values()]
       .filter((session) => filter.user === undefined || session.user === filter.user)
       .filter((session) => filter.grant === undefined || session.grant === filter.grant)
       .filter((session) => filter.states === undefined || filter.states.includes(session.state))
       .filter((session) => filter.before === undefined || session.openedAt < filter.before)
       .sort((a, b) => b.openedAt - a.openedAt || (a.id < b.id ? 1 : -1))
-      .slice(0, filter.limit ?? Infinity)
+    const from = filter.after === undefined ? 0 : sessions.findIndex(({ id }) => id === filter.after) + 1
+    return sessions.slice(from).slice(0, filter.limit ?? Infinity)
   }
 
   async totp(user: string): Promise<{ secret: string; lastStep: number } | undefined> {
     return this.#totp.get(user)
   }
 
-  async alerts(filter: { readonly limit: number }): Promise<AlertRow[]> {
-    return this.#alerts.slice(0, filter.limit)
+  async alerts(filter: Parameters<State['alerts']>[0]): Promise<AlertRecord[]> {
+    return this.#alerts
+      .filter(({ payload }) => filter.grant === undefined || payload['grant'] === filter.grant)
+      .filter(({ type }) => filter.type === undefined || type === filter.type)
+      .filter(({ deadAt }) => filter.isDead === undefined || (deadAt !== null) === filter.isDead)
+      .filter(({ at }) => isWithin(at, filter))
+      .slice(0, filter.limit)
+  }
+
+  async locks(): Promise<Lock[]> {
+    return [...this.#locks.values()]
+  }
+
+  async codes(user: string, purpose: IssuedCode['purpose']): Promise<IssuedCode[]> {
+    return [...this.#codes.values()].filter((code) => code.user === user && code.purpose === purpose).toReversed()
+  }
+
+  async views(sessions: readonly string[]): Promise<View[]> {
+    return this.#views.filter(({ session }) => sessions.includes(session))
+  }
+
+  async drillRuns(filter: Parameters<State['drillRuns']>[0]): Promise<DrillRun[]> {
+    return [...this.#drillRuns.values()]
+      .filter(({ name }) => filter.name === undefined || name === filter.name)
+      .filter(({ startedAt }) => filter.since === undefined || startedAt >= filter.since)
+      .sort((a, b) => b.startedAt - a.startedAt)
+      .slice(0, filter.limit)
+  }
+
+  async revocations({ limit }: { readonly limit: number }): Promise<Revocation[]> {
+    return [...this.#revocations.values()].sort((a, b) => a.nextAt - b.nextAt).slice(0, limit)
+  }
+
+  async events(filter: Parameters<State['events']>[0]): Promise<LedgerEntry[]> {
+    return this.#events
+      .filter(({ event }) => filter.types === undefined || filter.types.includes(event.type))
+      .filter(({ at }) => isWithin(at, filter))
+      .filter(({ index }) => filter.below === undefined || index < filter.below)
+      .slice(0, filter.limit)
+  }
+
+  async setting(name: string): Promise<string | undefined> {
+    return this.#settings.get(name)
   }
 
   async ledgerHead(): Promise<LedgerHead> {
@@ -98,17 +208,21 @@ export class MemoryState implements State {
   outboxDue = async () => []
   leaves = async () => []
   leafHashes = async () => []
-  setting = async () => undefined
   close = async () => {}
 }
 
-function rowOf(alert: Alert): AlertRow {
+function isWithin(at: number, bounds: { readonly since?: number; readonly before?: number }): boolean {
+  return at >= (bounds.since ?? -Infinity) && at < (bounds.before ?? Infinity)
+}
+
+function rowOf(alert: Alert): AlertRecord {
   return {
     ...alert,
     attempts: 1,
     nextAt: alert.at,
     lastError: null,
     acceptedAt: alert.at + 120,
+    deadAt: null,
     receipt: '200 OK msg_2Yb…',
   }
 }

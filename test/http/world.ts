@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { generateSync } from 'otplib'
 import { WebSocket } from 'ws'
-import type { Grant } from '../../src/access/grant.ts'
+import { grantDefaults, type Grant } from '../../src/access/grant.ts'
 import { systemClock, type Clock } from '../../src/clock.ts'
 import { HalliganError } from '../../src/errors.ts'
 import { Feed, withFeed } from '../../src/http/feed.ts'
@@ -292,5 +292,6 @@ function exampleGrant(now: number): Grant {
     override: null,
     reviewDueAt: null,
     review: null,
+    ...grantDefaults,
   }
 }

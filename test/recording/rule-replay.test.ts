@@ -53,13 +53,16 @@ const sealed: AuditEvent = {
 const ended: AuditEvent = { type: 'grant-ended', grant: 'g1', how: 'revoked', by: 'bob', reason: 'r' }
 const approved: AuditEvent = { type: 'grant-approved', grant: 'g1', by: 'bob', comment: '' }
 const denied: AuditEvent = { type: 'grant-denied', grant: 'g1', by: 'bob', comment: '' }
-const review: AuditEvent = {
+const review: AuditEvent & { type: 'grant-reviewed' } = {
   type: 'grant-reviewed',
   grant: 'g1',
   by: 'rita',
   verdict: 'emergency',
   findings: '',
   roots: [],
+  followUps: [],
+  shares: [],
+  statement: '00',
 }
 
 /** How many findings each row gives. Row n is at minute n, if it does not say otherwise. */

@@ -1,4 +1,4 @@
-import type { Grant } from '../../src/access/grant.ts'
+import { grantDefaults, type Grant } from '../../src/access/grant.ts'
 
 /** An active grant of alice on web-1 for half an hour from `now`, changed by `over`. */
 export function grantOf(now: number, over: Partial<Grant> = {}): Grant {
@@ -27,6 +27,7 @@ export function grantOf(now: number, over: Partial<Grant> = {}): Grant {
     override: null,
     reviewDueAt: null,
     review: null,
+    ...grantDefaults,
     ...over,
   }
 }

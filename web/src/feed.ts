@@ -1,11 +1,11 @@
 // One socket per tab that says what has changed. What a page shows hangs on a topic's version and is asked for again.
 
 import { createSignal, type Accessor } from 'solid-js'
-import type { FeedMessage } from '../../src/http/api.ts'
+import type { FeedMessage, FeedTopic } from '../../src/http/api.ts'
 import { socketUrl } from './api.ts'
 import { learnTime } from './server-time.ts'
 
-export type Topic = 'sessions' | 'grants' | 'alerts'
+export type Topic = FeedTopic
 
 /** Changes within this time are one: a burst of statements is not a burst of requests. */
 const SETTLE_MS = 200
@@ -17,6 +17,10 @@ const versions = {
   sessions: createSignal(0),
   grants: createSignal(0),
   alerts: createSignal(0),
+  locks: createSignal(0),
+  views: createSignal(0),
+  drills: createSignal(0),
+  revocations: createSignal(0),
 } as const satisfies Record<Topic, ReturnType<typeof createSignal<number>>>
 
 const [isConnected, setConnected] = createSignal(true)
