@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { Engine } from '../../src/store/engine.ts'
 import { migrate, readMigrations } from '../../src/store/migration.ts'
+import { readMigrations } from '../../src/store/migration.ts'
 import { openState } from '../../src/store/state.ts'
 import { grantOf } from '../support/grant.ts'
 import { noon, secretOf } from './contract.ts'
@@ -90,7 +91,7 @@ test('a database of a newer schema is refused untouched', async () => {
   await enrol()
   edit('PRAGMA user_version = 999')
   await expect(place.open()).rejects.toMatchObject({ code: 'store_failed', hint: expect.stringContaining('newer') })
-  edit('PRAGMA user_version = 1')
+  edit(`PRAGMA user_version = ${readMigrations().length}`)
   const state = await place.open()
   expect(await state.totp('alice')).toEqual({ secret, lastStep: 0 })
   await state.close()

@@ -66,12 +66,12 @@ CREATE INDEX outbox_grant ON outbox (grant_id, position);
 CREATE INDEX outbox_type ON outbox (type, position);
 CREATE INDEX outbox_at ON outbox (at, position);
 
--- Read from the leaf itself, which alone is hashed. A damaged leaf has neither, and still opens.
+-- Read from the leaf itself, which alone is hashed. A damaged leaf has neither, and still opens (SQLite reads JSON up to a NUL).
 ALTER TABLE ledger ADD COLUMN event_type TEXT GENERATED ALWAYS AS (
-  CASE WHEN json_valid(CAST(leaf AS TEXT)) THEN CAST(CAST(leaf AS TEXT) ->> '$.type' AS TEXT) END
+  CASE WHEN instr(leaf, x'00') = 0 AND json_valid(CAST(leaf AS TEXT)) THEN CAST(CAST(leaf AS TEXT) ->> '$.type' AS TEXT) END
 ) VIRTUAL;
 ALTER TABLE ledger ADD COLUMN event_at INTEGER GENERATED ALWAYS AS (
-  CASE WHEN json_valid(CAST(leaf AS TEXT)) THEN CAST(CAST(leaf AS TEXT) ->> '$.at' AS INTEGER) END
+  CASE WHEN instr(leaf, x'00') = 0 AND json_valid(CAST(leaf AS TEXT)) THEN CAST(CAST(leaf AS TEXT) ->> '$.at' AS INTEGER) END
 ) VIRTUAL;
 CREATE INDEX ledger_type ON ledger (event_type, position, event_at);
 CREATE INDEX ledger_at ON ledger (event_at, position);
