@@ -3,11 +3,13 @@
 
 import type { User } from '../identity/user.ts'
 import type { Target } from '../target.ts'
-import { type ApprovalNeed, approvalNeed, type Standing } from './approval.ts'
+import type { Standing } from './approval.ts'
+import { accountOf, type Candidate, checksFor, leastAccount, strictestFirst, weigh, type Weighed } from './candidate.ts'
+import { formatDuration } from './duration.ts'
 import { admitsFrom } from './network.ts'
-import type { Policy } from './policy.ts'
+import type { CheckRule, Policy } from './policy.ts'
 import { accountsOn, coversTarget, coversUser } from './scope.ts'
-import { type Statement, statementOf } from './statement.ts'
+import { describeInstant, describeWindow, isWithinWindows, opensAt } from './window.ts'
 
 export interface AccessRequest {
   readonly user: User
@@ -34,6 +36,8 @@ export type Decision =
       readonly policy: Policy
       readonly account: string
       readonly durationMs: number
+      /** What must be asked outside before it is given, in this order. */
+      readonly checks: readonly CheckRule[]
     }
   | {
       readonly kind: 'needs-approval'
@@ -41,6 +45,8 @@ export type Decision =
       readonly policy: Policy
       readonly account: string
       readonly durationMs: number
+      /** As with `allow`: before anyone is asked to agree. */
+      readonly checks: readonly CheckRule[]
       readonly required: number
       readonly overrideAfterMs: number | null
     }
@@ -65,20 +71,26 @@ export function decide(policies: readonly Policy[], request: AccessRequest, now:
   // Before any policy is read, so that none can say otherwise (design §10).
   if (user.isDrill === true && target.canary !== true) return denyDrill(target.name)
   if (user.isDisabled === true) return denyDisabled(user.name)
+  if (!Number.isFinite(now)) return denyClock()
   const open = policies.filter((policy) => coversUser(policy, user) && coversTarget(policy, target))
   if (open.length === 0) return denyTarget(target.name)
   const named = open.filter(({ name }) => request.policy === undefined || name === request.policy)
   if (named.length === 0) return denyPolicy(request.policy ?? '', target.name, open)
-  const offered = named.flatMap((policy) => offerOf(policy, target, account))
+  const offered = named.flatMap((policy): Candidate[] => {
+    const given = accountOf(policy, target, account)
+    return given === undefined ? [] : [{ policy, account: given }]
+  })
   if (offered.length === 0) return denyAccount(account, target, named)
   const near = offered.filter(({ policy }) => admitsFrom(policy.from, address))
   if (near.length === 0) return denyAddress(address, offered)
+  const timely = near.filter(({ policy }) => isWithinWindows(policy.windows, now))
+  if (timely.length === 0) return denyTime(near, now)
   const asked = request.durationMs
   // NaN and what is below a millisecond is no duration; Infinity is one that the policy's maximum cuts.
-  if (asked !== undefined && !(asked >= 1)) return denyDuration(near)
-  const weighed = near.map((offer) => weigh(offer, request, now)).filter((offer) => offer !== undefined)
+  if (asked !== undefined && !(asked >= 1)) return denyDuration(timely)
+  const weighed = timely.map((offer) => weigh(offer, request, now)).filter((offer) => offer !== undefined)
   const [chosen] = leastAccount(weighed, target).sort(strictestFirst)
-  return chosen === undefined ? denyWithoutRule(near) : answer(chosen, asked)
+  return chosen === undefined ? denyWithoutRule(timely) : answer(chosen, asked)
 }
 
 /**
@@ -134,44 +146,6 @@ export function offersFor(
   )
 }
 
-interface Candidate {
-  readonly policy: Policy
-  readonly account: string
-}
-
-interface Weighed extends Candidate {
-  readonly statement: Statement
-  readonly need: ApprovalNeed
-}
-
-function offerOf(policy: Policy, target: Target, account: string | undefined): Candidate[] {
-  const accounts = accountsOn(policy, target)
-  const given = account ?? accounts[0]
-  return given !== undefined && accounts.includes(given) ? [{ policy, account: given }] : []
-}
-
-function weigh(candidate: Candidate, request: AccessRequest, now: number): Weighed | undefined {
-  const { policy, account } = candidate
-  const statement = statementOf(policy, request)
-  const need = approvalNeed(policy, account, statement.trigger, request.standing ?? {}, now)
-  return need === undefined ? undefined : { ...candidate, statement, need }
-}
-
-/** Where no account was named and policies differ on their least one, the one the target lists first. */
-function leastAccount(offers: readonly Weighed[], target: Target): Weighed[] {
-  const least = target.accounts.find((account) => offers.some((offer) => offer.account === account))
-  return offers.filter(({ account }) => account === least)
-}
-
-/** Design §4: most approvals, then the shortest maximum; the name last, so that no order in a file decides. */
-function strictestFirst(left: Weighed, right: Weighed): number {
-  return (
-    right.need.required - left.need.required ||
-    left.policy.duration.maxMs - right.policy.duration.maxMs ||
-    (left.policy.name < right.policy.name ? -1 : 1)
-  )
-}
-
 function answer({ policy, account, statement, need }: Weighed, asked: number | undefined): Decision {
   const durationMs = Math.floor(Math.min(asked ?? policy.duration.defaultMs, policy.duration.maxMs))
   const base = { rule: need.rule, policy, account, durationMs }
@@ -183,10 +157,12 @@ function answer({ policy, account, statement, need }: Weighed, asked: number | u
       missing: statement.missing,
       message: statement.message,
     }
-  if (need.required === 0) return { kind: 'allow', ...base }
+  const checks = checksFor(policy, statement.trigger)
+  if (need.required === 0) return { kind: 'allow', ...base, checks }
   return {
     kind: 'needs-approval',
     ...base,
+    checks,
     required: need.required,
     overrideAfterMs: need.override?.afterMs ?? null,
   }
@@ -217,6 +193,37 @@ function denyAddress(address: string, offers: readonly Candidate[]): Denial {
     rule: `${namesOf(offers.map(({ policy }) => policy))}/from`,
     message: `not from your address ${quoted(address)}`,
     hint: `connect from ${[...new Set(offers.flatMap(({ policy }) => policy.from))].join(', ')}`,
+  }
+}
+
+function denyTime(offers: readonly Candidate[], now: number): Denial {
+  const windows = offers.flatMap(({ policy }) => policy.windows)
+  const at = opensAt(windows, now)
+  const [first] = windows.filter((window) => at !== null && isWithinWindows([window], at))
+  return {
+    kind: 'deny',
+    rule: `${namesOf(offers.map(({ policy }) => policy))}/windows`,
+    message: `not at this time: it is for ${windows.map(describeWindow).slice(0, MAX_WINDOWS_SHOWN).join('; ')}`,
+    hint:
+      at === null || first === undefined
+        ? undefined
+        : `it opens ${describeInstant(at, first.zone)}, in ${formatDuration(wholeMinutes(at - now))}`,
+  }
+}
+
+/** More than that says less. */
+const MAX_WINDOWS_SHOWN = 4
+
+function wholeMinutes(ms: number): number {
+  return Math.ceil(ms / 60_000) * 60_000
+}
+
+function denyClock(): Denial {
+  return {
+    kind: 'deny',
+    rule: 'clock',
+    message: 'there is no usable time, so nothing can be given until a time',
+    hint: "tell Halligan's operator: the machine's clock is broken",
   }
 }
 

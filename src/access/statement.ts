@@ -1,13 +1,14 @@
 // What a request has to state: the emergency (trigger), why (reason) and, where the policy asks for it, which incident.
 // An id inside the reason counts: at 3 a.m. one line is enough.
 
+import { isBoundedFor } from './pattern.ts'
 import type { Policy } from './policy.ts'
 
 /** Longer reasons are an attack on prompts, alerts and patterns, not an explanation. */
 export const MAX_REASON_LENGTH = 1000
 
 /** Tickets have short names; a bound keeps a slow pattern from being fed. */
-const MAX_INCIDENT_LENGTH = 100
+export const MAX_INCIDENT_LENGTH = 100
 
 export type MissingStatement = 'trigger' | 'reason' | 'incident'
 
@@ -91,7 +92,7 @@ function incidentIn(pattern: RegExp, reason: string): string | undefined {
     const id = word.length > MAX_INCIDENT_LENGTH ? undefined : (found(pattern, word) ?? found(pattern, bare))
     if (id !== undefined) return id
   }
-  return found(pattern, reason)
+  return isBoundedFor(pattern.source, reason.length) ? found(pattern, reason) : undefined
 }
 
 function found(pattern: RegExp, text: string): string | undefined {

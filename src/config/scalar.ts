@@ -3,6 +3,8 @@
 
 import * as z from 'zod'
 import { parseNetwork } from '../access/network.ts'
+import { patternProblem } from '../access/pattern.ts'
+import { MAX_INCIDENT_LENGTH } from '../access/statement.ts'
 import { MAX_NAME_LENGTH, nameProblem } from '../identity/name.ts'
 
 /** No list of names in a configuration needs more. */
@@ -73,28 +75,15 @@ export const network = z.string().superRefine((text, context) => {
 /** A file or directory; relative ones start at the configuration's directory. */
 export const path = z.string().min(1).max(4096)
 
-/**
- * A regular expression (JavaScript, with the u flag). Groups may only be made optional, not repeated: what is repeated
- * inside a repetition can take for ever on a reason somebody types.
- */
+/** A regular expression (JavaScript, with the u flag) whose worst case is bounded: people type what it is tried on. */
 export const pattern = z
   .string()
   .min(1)
   .max(200)
   .superRefine((text, context) => {
-    const problem = patternProblem(text)
+    const problem = patternProblem(text, MAX_INCIDENT_LENGTH)
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
   })
-
-function patternProblem(text: string): string | undefined {
-  try {
-    if (new RegExp(text, 'u').test('')) return 'the pattern matches nothing at all, so anything would do'
-  } catch (error) {
-    return `not a regular expression: ${error instanceof Error ? error.message : String(error)}`
-  }
-  const bare = text.replace(/\\./gu, '_').replace(/\[[^\]]*\]/g, '_')
-  return /\)[*+{]/.test(bare) ? 'a group may be made optional with ?, but not repeated' : undefined
-}
 
 /** Refuses a field of the design that this version does not act on: what is ignored in silence protects nobody. */
 export function notSupportedYet(what: string): z.ZodOptional<z.ZodNever> {
