@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { leb128 } from '../../src/http/alis.ts'
+import type { FeedEvent } from '../../src/http/feed.ts'
 import { SLOW_CONSUMER_MS } from '../../src/http/limits.ts'
 import type { LineBody } from '../../src/recording/event-line.ts'
 import { FakeClock } from '../support/clock.ts'
@@ -212,6 +213,31 @@ test('the page hears of what it may see and of nothing else', async () => {
     expect(reader && (await json(reader))).toEqual({ type: 'changed', topic: 'sessions', id })
   await world.grant({ id: 'g99', user: 'erin' })
   expect(other && (await json(other))).toEqual({ type: 'changed', topic: 'grants', id: 'g99' })
+})
+
+test('who is locked out, what was served, drilled or taken away: each hears what is theirs to know', async () => {
+  const users = ['rita', 'otto', 'alice', 'erin'] as const
+  const readers = await Promise.all(
+    users.map(async (user) => {
+      const reader = readSocket(world.socket('/ws/events', await world.signIn(user)))
+      expect(await json(reader)).toMatchObject({ type: 'welcome' })
+      return reader
+    }),
+  )
+  const says: readonly [FeedEvent, readonly (typeof users)[number][]][] = [
+    [{ topic: 'locks', id: 'user:alice' }, ['rita', 'otto', 'alice']],
+    [{ topic: 'views', id: 's1' }, ['rita', 'otto']],
+    [{ topic: 'drills', id: 'd1' }, ['rita', 'otto']],
+    [{ topic: 'revocations', id: 'r1' }, ['rita']],
+    [{ topic: 'locks', id: 'all' }, users],
+  ]
+  for (const [event] of says) world.feed.publish(event)
+  for (const [index, user] of users.entries()) {
+    const reader = readers[index]
+    for (const [event, hearers] of says)
+      if (hearers.includes(user) && reader !== undefined)
+        expect(await json(reader)).toEqual({ type: 'changed', ...event })
+  }
 })
 
 test('signing out closes the sockets', async () => {

@@ -99,11 +99,12 @@ function naiveRoot(leaves: readonly Uint8Array[]): string {
 export async function expectSoundLedger(state: State): Promise<void> {
   const head = await state.ledgerHead()
   const leaves = await state.leaves(0, head.size)
-  const hashes = await state.leafHashes(0, head.size)
   expect(leaves).toHaveLength(head.size)
-  expect(hashes.map((hash) => hash.toString('hex'))).toEqual(
-    leaves.map((leaf) => createHash('sha256').update(Buffer.of(0)).update(leaf).digest('hex')),
-  )
+  const root = Buffer.from(head.root, 'hex')
+  for (const [index, leaf] of leaves.entries()) {
+    const proof = await state.inclusionProof(index, head.size)
+    expect(verifyInclusion({ leaf: leafHash(leaf), index, size: head.size, root, proof })).toBe(true)
+  }
   expect(naiveRoot(leaves)).toBe(head.root)
 }
 
@@ -473,9 +474,21 @@ export function describeState(engine: string, makePlace: () => Promise<StatePlac
           { at: noon, command: 'number 1' },
           { at: noon, command: 'number 2' },
         ])
-        expect(await state.leafHashes(1, 3)).toHaveLength(2)
         await expect(state.leaves(2, 5)).rejects.toMatchObject({ code: 'store_failed' })
-        await expect(state.leafHashes(2, 5)).rejects.toMatchObject({ code: 'store_failed' })
+        await expect(state.inclusionProof(4, 5)).rejects.toMatchObject({ code: 'store_failed' })
+      })
+
+      test('every earlier tree is proven to be a prefix of every later one', async () => {
+        const heads: LedgerHead[] = []
+        for (let index = 0; index < 12; index++) heads.push(await commit([], { leaves: [leafOf(index)] }))
+        for (const [at, first] of heads.entries())
+          for (const second of heads.slice(at)) {
+            const proof = await state.consistencyProof(first.size, second.size)
+            const [firstRoot, secondRoot] = [Buffer.from(first.root, 'hex'), Buffer.from(second.root, 'hex')]
+            const trees = { firstSize: first.size, firstRoot, secondSize: second.size, secondRoot, proof }
+            expect(verifyConsistency(trees)).toBe(true)
+          }
+        await expect(state.consistencyProof(5, 13)).rejects.toMatchObject({ code: 'store_failed' })
       })
     })
 
