@@ -51,10 +51,21 @@ export type AuditEvent =
       readonly durationMs: number
       readonly rule: string
       readonly address: string
+      /** Who vouched for the person instead of their second factor; absent: nobody had to. */
+      readonly vouchedBy?: string
     }
   | { readonly type: 'grant-approved'; readonly grant: string; readonly by: string; readonly comment: string }
   | { readonly type: 'grant-denied'; readonly grant: string; readonly by: string; readonly comment: string }
-  | { readonly type: 'grant-overridden'; readonly grant: string; readonly by: string; readonly reason: string }
+  | {
+      readonly type: 'grant-overridden'
+      readonly grant: string
+      readonly by: string
+      readonly reason: string
+      /** Who could have approved and was not waited for. */
+      readonly skipped?: readonly string[]
+      /** When a channel took the approvers' alert (ms); null: nobody was reached. */
+      readonly announcedAt?: number | null
+    }
   | {
       readonly type: 'grant-activated'
       readonly grant: string
@@ -108,8 +119,13 @@ export type AuditEvent =
       readonly followUps: readonly string[]
       /** The part of each recording that was served to the reviewer, 0 to 1, in the order of the roots. */
       readonly shares: readonly number[]
-      /** SHA-256 (hex) of the statement decided on. */
+      /** In the order of the roots: why a recording could not be seen whole; null: it could. */
+      readonly damage: readonly (string | null)[]
+      readonly checklist: readonly { readonly question: string; readonly answer: string }[]
+      /** SHA-256 (hex) of the statement decided on: of all this and no more (access/review.ts). */
       readonly statement: string
+      /** Whose word it is. */
+      readonly attestedBy: 'halligan'
     }
   | { readonly type: 'review-reopened'; readonly grant: string; readonly by: string; readonly reason: string }
   | { readonly type: 'review-late'; readonly grant: string; readonly stage: 'overdue' | 'escalated' }
@@ -123,6 +139,8 @@ export type AuditEvent =
       readonly user: string
       readonly by: string
       readonly expiresAt: number | null
+      /** Why somebody vouched. */
+      readonly reason?: string
     }
   | {
       readonly type: 'code-used'

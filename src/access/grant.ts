@@ -37,7 +37,15 @@ export interface Grant {
   readonly endedAt: number | null
   readonly end: { readonly how: GrantEnd; readonly by: string; readonly reason: string } | null
   readonly approvals: readonly { readonly by: string; readonly at: number; readonly comment: string }[]
-  readonly override: { readonly by: string; readonly at: number; readonly reason: string } | null
+  readonly override: {
+    readonly by: string
+    readonly at: number
+    readonly reason: string
+    /** Who could have approved and was not waited for. */
+    readonly skipped?: readonly string[]
+    /** When a channel took the approvers' alert (ms); null: nobody was reached. */
+    readonly announcedAt?: number | null
+  } | null
   /** Oldest first; each moved `expiresAt`. */
   readonly extensions: readonly {
     readonly by: string
@@ -58,7 +66,7 @@ export interface Grant {
   readonly reviewStage: 'none' | 'reminded' | 'overdue' | 'escalated'
   readonly review: Review | null
   /** Reviews that were re-opened, oldest first. */
-  readonly earlierReviews: readonly Review[]
+  readonly earlierReviews: readonly ReopenedReview[]
 }
 
 export type Verdict = 'emergency' | 'misuse' | 'mistake'
@@ -71,10 +79,27 @@ export interface Review {
   readonly followUps: readonly string[]
   /** The policy's questions as they were answered. */
   readonly checklist: readonly { readonly question: string; readonly answer: 'yes' | 'no' | 'n/a' }[]
-  /** What was judged: each session's sealed root (hex), and the part of its recording that was served to the reviewer (0 to 1). */
-  readonly sessions: readonly { readonly session: string; readonly root: string | null; readonly share: number }[]
-  /** SHA-256 (hex) of the canonical statement the reviewer decided on. */
+  /** When it was due (ms): whether it came in time. */
+  readonly dueAt: number
+  /**
+   * What was judged, by age: each session's sealed root (hex), and the part of its recording that was served to the
+   * reviewer (0 to 1). `damage`: why it could not be seen whole, such as `damaged` or a finding of the verifier.
+   */
+  readonly sessions: readonly {
+    readonly session: string
+    readonly root: string | null
+    readonly share: number
+    readonly damage?: string
+  }[]
+  /** SHA-256 (hex) of the canonical statement the reviewer decided on (access/review.ts). */
   readonly statement: string
+  /** Whose word the statement is: Halligan's, which saw the reviewer's second factor. */
+  readonly attestedBy: 'halligan'
+}
+
+/** A review that was taken back. */
+export type ReopenedReview = Review & {
+  readonly reopened: { readonly by: string; readonly at: number; readonly reason: string }
 }
 
 export interface CheckRecord {
@@ -91,7 +116,7 @@ export type GrantEvent =
   | { readonly kind: 'activate'; readonly at: number; readonly expiresAt: number }
   | { readonly kind: 'approve'; readonly at: number; readonly by: string; readonly comment: string }
   | { readonly kind: 'deny'; readonly at: number; readonly by: string; readonly comment: string }
-  | { readonly kind: 'override'; readonly at: number; readonly by: string; readonly reason: string }
+  | ({ readonly kind: 'override' } & NonNullable<Grant['override']>)
   | { readonly kind: 'lapse'; readonly at: number }
   | {
       readonly kind: 'end'
@@ -114,7 +139,13 @@ export type GrantEvent =
   | { readonly kind: 'unannounced'; readonly at: number }
   | { readonly kind: 'remind'; readonly at: number; readonly stage: 'reminded' | 'overdue' | 'escalated' }
   | { readonly kind: 'review'; readonly review: Review }
-  | { readonly kind: 'reopen'; readonly at: number; readonly by: string; readonly reviewDueAt: number }
+  | {
+      readonly kind: 'reopen'
+      readonly at: number
+      readonly by: string
+      readonly reason: string
+      readonly reviewDueAt: number
+    }
 
 /** State × event → next state. An absent pair is refused. */
 export const grantTable: Readonly<Record<GrantState, Partial<Record<GrantEvent['kind'], GrantState>>>> = {
@@ -173,7 +204,10 @@ export function applyGrantEvent(grant: Grant, event: GrantEvent): Grant {
       return { ...base, review: event.review }
     case 'reopen': {
       assert(grant.review !== null, `a reviewed grant has its review`)
-      const earlierReviews = [...grant.earlierReviews, grant.review]
+      if (tookPart(grant, event.by))
+        throw new HalliganError('denied', `${event.by} took part in grant ${grant.id} and may not re-open its review`)
+      const reopened = { by: event.by, at: event.at, reason: event.reason }
+      const earlierReviews = [...grant.earlierReviews, { ...grant.review, reopened }]
       return { ...base, review: null, earlierReviews, reviewDueAt: event.reviewDueAt, reviewStage: 'none' }
     }
   }
@@ -215,11 +249,14 @@ function approvalOf(grant: Grant, event: { by: string; at: number; comment: stri
   return { by: event.by, at: event.at, comment: event.comment }
 }
 
-function overrideOf(grant: Grant, event: { by: string; at: number; reason: string }): NonNullable<Grant['override']> {
-  if (event.by !== grant.user)
+function overrideOf(
+  grant: Grant,
+  { kind: _, ...override }: Extract<GrantEvent, { kind: 'override' }>,
+): NonNullable<Grant['override']> {
+  if (override.by !== grant.user)
     throw new HalliganError('denied', `only ${grant.user} may go ahead with grant ${grant.id} unapproved`)
   if (grant.override !== null) throw new HalliganError('conflict', `grant ${grant.id} is overridden already`)
-  return { by: event.by, at: event.at, reason: event.reason }
+  return override
 }
 
 /** True when `user` asked for the grant, approved, extended or vouched for it, or went ahead over it: they may not judge it. */

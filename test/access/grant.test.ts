@@ -18,8 +18,10 @@ const review: Review = {
   findings: 'as described',
   followUps: [],
   checklist: [],
+  dueAt: NOW,
   sessions: [],
   statement: '00'.repeat(32),
+  attestedBy: 'halligan',
 }
 
 const events: Readonly<Record<GrantEvent['kind'], GrantEvent>> = {
@@ -40,7 +42,7 @@ const events: Readonly<Record<GrantEvent['kind'], GrantEvent>> = {
   unannounced: { kind: 'unannounced', at: NOW },
   remind: { kind: 'remind', at: NOW, stage: 'overdue' },
   review: { kind: 'review', review },
-  reopen: { kind: 'reopen', at: NOW, by: 'adam', reviewDueAt: NOW + 480 * MINUTE },
+  reopen: { kind: 'reopen', at: NOW, by: 'adam', reason: 'new facts', reviewDueAt: NOW + 480 * MINUTE },
 }
 
 // Written out by hand from design §4, not read from the table under test.
@@ -96,7 +98,10 @@ test('each event leaves its facts in the grant and nothing else changes', () => 
   })
   const reviewed = applyGrantEvent(ended, events.review)
   expect(reviewed.review).toEqual(review)
-  expect(applyGrantEvent(reviewed, events.reopen)).toMatchObject({ review: null, earlierReviews: [review] })
+  expect(applyGrantEvent(reviewed, events.reopen)).toMatchObject({
+    review: null,
+    earlierReviews: [{ ...review, reopened: { by: 'adam', at: NOW, reason: 'new facts' } }],
+  })
   expect(applyGrantEvent(active, events.extend)).toMatchObject({
     expiresAt: NOW + 60 * MINUTE,
     extensions: [{ by: 'alice', at: NOW, reason: 'not over yet', expiresAt: NOW + 60 * MINUTE }],

@@ -51,6 +51,9 @@ const sealed: AuditEvent = {
   state: 'complete',
 }
 const ended: AuditEvent = { type: 'grant-ended', grant: 'g1', how: 'revoked', by: 'bob', reason: 'r' }
+const extended: AuditEvent = { type: 'grant-extended', grant: 'g1', by: 'bob', reason: 'r', expiresAt: 50 * minute }
+const locked: AuditEvent = { type: 'locked', scope: 'user:alice', by: 'adam', reason: 'r' }
+const unlocked: AuditEvent = { ...locked, type: 'unlocked' }
 const approved: AuditEvent = { type: 'grant-approved', grant: 'g1', by: 'bob', comment: '' }
 const denied: AuditEvent = { type: 'grant-denied', grant: 'g1', by: 'bob', comment: '' }
 const review: AuditEvent & { type: 'grant-reviewed' } = {
@@ -62,7 +65,10 @@ const review: AuditEvent & { type: 'grant-reviewed' } = {
   roots: [],
   followUps: [],
   shares: [],
+  damage: [],
+  checklist: [],
   statement: '00',
+  attestedBy: 'halligan',
 }
 
 /** How many findings each row gives. Row n is at minute n, if it does not say otherwise. */
@@ -73,6 +79,13 @@ function replay(...events: (AuditEvent & { at?: number })[]): number[] {
 
 test('a grant from request to review breaks no rule', () => {
   expect(replay(requested, approved, activated, opened, sealed, ended, review)).toEqual([0, 0, 0, 0, 0, 0, 0])
+})
+
+test('an extension moves the end, and what is unlocked may be opened', () => {
+  expect(replay(requested, activated, extended, { ...opened, at: 40 * minute }, sealed, ended, review)).toEqual(
+    Array.from({ length: 7 }, () => 0),
+  )
+  expect(replay(requested, activated, locked, unlocked, opened)).toEqual([0, 0, 0, 0, 0])
 })
 
 const broken: { name: string; events: (AuditEvent & { at?: number })[] }[] = [
@@ -88,6 +101,16 @@ const broken: { name: string; events: (AuditEvent & { at?: number })[] }[] = [
   { name: 'an approval of nothing', events: [approved] },
   { name: 'a session without a grant', events: [opened] },
   { name: 'a session before activation', events: [requested, opened] },
+  { name: 'an extension of nothing', events: [extended] },
+  { name: 'an extension before activation', events: [requested, extended] },
+  { name: 'an extension after the end', events: [requested, activated, ended, extended] },
+  { name: 'an extension backwards', events: [requested, activated, { ...extended, expiresAt: 30 * minute }] },
+  { name: 'a session after the extended end', events: [requested, activated, extended, { ...opened, at: 51 * minute }] },
+  { name: 'a review by who extended it', events: [requested, activated, extended, ended, { ...review, by: 'bob' }] },
+  ...['user:alice', 'target:orders', 'all'].map((scope) => ({
+    name: `a session while ${scope} is locked`,
+    events: [requested, activated, { ...locked, scope }, opened],
+  })),
   { name: 'a session after revocation', events: [requested, activated, ended, opened] },
   { name: 'a session after expiry', events: [requested, activated, { ...opened, at: 31 * minute }] },
   { name: 'a session of another user', events: [requested, activated, { ...opened, user: 'eve' }] },
