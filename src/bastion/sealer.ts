@@ -9,7 +9,6 @@ import type { Clock } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
 import type { OpenedRecording, RecordedLine, Recordings } from '../http/ports.ts'
 import { signCheckpoint } from '../ledger/checkpoint.ts'
-import { inclusionProof } from '../ledger/merkle.ts'
 import { sessionLog } from '../log.ts'
 import { sealOrphans, sealSession, sealStateOf, type SealPorts } from '../procedure/seal.ts'
 import type { Seal, Session, SessionEnd, SessionRecord } from '../session/session.ts'
@@ -157,10 +156,9 @@ export class Sealer implements Recordings {
     index: number = ledger.size - 1,
   ): Promise<void> {
     const { state, installation } = this.#durable
-    const hashes = await state.leafHashes(0, ledger.size)
     const [leaf] = await state.leaves(index, index + 1)
     if (leaf === undefined) throw new HalliganError('store_failed', `ledger row ${index} is gone`)
-    const path = inclusionProof(hashes, index)
+    const path = await state.inclusionProof(index, ledger.size)
     const checkpoint = this.checkpoint(ledger)
     await writeProof(this.#directory, file, {
       leaf,

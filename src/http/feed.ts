@@ -55,7 +55,8 @@ export function withFeed(state: State, feed: Feed): State {
     events: (filter) => state.events(filter),
     ledgerHead: () => state.ledgerHead(),
     leaves: (from, to) => state.leaves(from, to),
-    leafHashes: (from, to) => state.leafHashes(from, to),
+    inclusionProof: (index, size) => state.inclusionProof(index, size),
+    consistencyProof: (first, size) => state.consistencyProof(first, size),
     setting: (name) => state.setting(name),
     close: () => state.close(),
   }

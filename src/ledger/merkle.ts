@@ -66,13 +66,19 @@ export class Frontier {
     return this.#peaks
   }
 
-  /** Adds the next leaf by its hash (see `leafHash`), which is kept and must not change. */
-  append(leaf: Uint8Array): void {
+  /**
+   * Adds the next leaf by its hash (see `leafHash`), which is kept and must not change. `onFinished` is told of each inner
+   * node that the leaf completes, lowest first: level 1 joins two leaves, `index` counts the nodes of a level.
+   */
+  append(leaf: Uint8Array, onFinished?: (level: number, index: number, hash: Buffer) => void): void {
     let node: Buffer = Buffer.isBuffer(leaf) ? leaf : Buffer.from(leaf)
+    let level = 0
     for (let rest = this.#size; rest % 2 === 1; rest = Math.floor(rest / 2)) {
       const left = this.#peaks.pop()
       assert(left !== undefined, 'a frontier has a peak for every bit of its size')
       node = nodeHash(left, node)
+      level += 1
+      onFinished?.(level, Math.floor(rest / 2), node)
     }
     this.#peaks.push(node)
     this.#size += 1
@@ -210,7 +216,7 @@ function isHash(value: Uint8Array): boolean {
 }
 
 /** Largest power of two below `size` (> 1): where RFC 6962 splits a tree. */
-function largestPowerBelow(size: number): number {
+export function largestPowerBelow(size: number): number {
   let power = 1
   while (power * 2 < size) power *= 2
   return power

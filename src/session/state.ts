@@ -236,8 +236,10 @@ export interface State {
   ledgerHead(): Promise<LedgerHead>
   /** Leaf bytes `from` (inclusive) to `to` (exclusive). */
   leaves(from: number, to: number): Promise<Buffer[]>
-  /** Leaf hashes for proofs, same range. */
-  leafHashes(from: number, to: number): Promise<Buffer[]>
+  /** That leaf `index` is in the tree of the first `size` leaves: sibling hashes, lowest first (RFC 6962 §2.1.1). O(log n). */
+  inclusionProof(index: number, size: number): Promise<Buffer[]>
+  /** That the first `first` leaves are a prefix of the first `size` (RFC 6962 §2.1.2). O(log n). */
+  consistencyProof(first: number, size: number): Promise<Buffer[]>
   setting(name: string): Promise<string | undefined>
   close(): Promise<void>
 }

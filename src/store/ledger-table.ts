@@ -1,10 +1,15 @@
 // The ledger's leaves and the right edge of its tree. The edge is kept in memory and in the head row, which every append
 // writes in its own transaction; at open it is rebuilt from the leaves and compared, so that an edited row shows.
 
+import { HalliganError } from '../errors.ts'
 import { Frontier, hashBytes, leafHash } from '../ledger/merkle.ts'
+import { joinNodes, type TreeNode } from '../ledger/stored-tree.ts'
 import type { LedgerHead } from '../session/state.ts'
 import { sql, type Engine } from './engine.ts'
-import type { ChangeRows, Integrity } from './message.ts'
+import type { Calls, ChangeRows, Integrity } from './message.ts'
+
+/** Leaves read at a time while inner nodes are rebuilt: 128 KiB of hashes. */
+const nodesPerPage = 4096
 
 /** What is stored; the other columns are read from the leaf. */
 const leafColumns = ['position', 'leaf', 'hash'] as const
@@ -29,11 +34,22 @@ export class LedgerTable {
     const found = rebuild(engine, kept.size)
     const { frontier, integrity } = judge(kept, found)
     if (found.rows > 0) setStrayAside(engine, frontier.size, at)
+    if (integrity === 'ok') fillNodes(engine, frontier.size)
     return { ledger: new LedgerTable(engine, frontier), integrity }
   }
 
   head(): LedgerHead {
     return headOf(this.#frontier)
+  }
+
+  /**
+   * The hashes of a proof in the tree of `size`, one after the other. Throws `store_failed` when that is beyond the head or
+   * a node of it is missing.
+   */
+  proof({ size, parts }: Calls['proof']['take']): Uint8Array {
+    if (size > this.#frontier.size) throw unprovable(`a tree of ${size} leaves is beyond the head`)
+    const hashes = parts.map((part) => joinNodes(part.map((node) => readNode(this.#engine, node))))
+    return Uint8Array.from(Buffer.concat(hashes))
   }
 
   /** Inside a transaction: writes leaves and head row. The function it gives must be called once that has committed. */
@@ -42,7 +58,7 @@ export class LedgerTable {
     const next = Frontier.from(this.#frontier.size, this.#frontier.peaks)
     for (const { leaf, hash } of leaves) {
       this.#engine.run(sql.insertInto('ledger').values({ position: next.size, leaf, hash }))
-      next.append(hash)
+      next.append(hash, (level, index, node) => insertNode(this.#engine, level, index, node))
     }
     writeHead(this.#engine, next)
     return () => {
@@ -50,6 +66,22 @@ export class LedgerTable {
       return this.head()
     }
   }
+}
+
+function readNode(engine: Engine, { level, index }: TreeNode): Buffer {
+  const row = engine.get(
+    level === 0
+      ? sql.selectFrom('ledger').select('hash').where('position', '=', index)
+      : sql.selectFrom('ledger_nodes').select('hash').where('level', '=', level).where('position', '=', index),
+  )
+  if (row === undefined) throw unprovable(`ledger node ${level}/${index} is missing`)
+  return Buffer.from(row.hash)
+}
+
+function unprovable(problem: string): HalliganError {
+  return new HalliganError('store_failed', problem, {
+    hint: 'the state database was altered or an older one put back: run halligan verify --all',
+  })
 }
 
 interface KeptHead {
@@ -119,6 +151,28 @@ function judge(kept: KeptHead, found: FoundLeaves): { readonly frontier: Frontie
   // Leaves that only go further than the head row are an older head row put back: the longer tree contains it.
   const frontier = isPrefix ? found.frontier : (kept.frontier ?? found.frontier)
   return { frontier, integrity: problem === undefined ? 'ok' : { problem } }
+}
+
+/** A database of an earlier version, or one restored in part, lacks nodes: a tree has one for each leaf but its peaks. */
+function fillNodes(engine: Engine, size: number): void {
+  const kept = engine.get(sql.selectFrom('ledger_nodes').select((row) => row.fn.countAll<number>().as('nodes')))
+  const peaks = size.toString(2).replaceAll('0', '').length
+  if (kept?.nodes === (size === 0 ? 0 : size - peaks)) return
+  engine.transaction(() => {
+    engine.run(sql.deleteFrom('ledger_nodes'))
+    const frontier = new Frontier()
+    while (frontier.size < size) {
+      const page = sql.selectFrom('ledger').select('hash').where('position', '>=', frontier.size).orderBy('position')
+      // Read page by page: nothing may be written while rows are still being read.
+      const leaves = Array.from(engine.iterate(page.limit(nodesPerPage)))
+      for (const { hash } of leaves)
+        frontier.append(hash, (level, index, node) => insertNode(engine, level, index, node))
+    }
+  })
+}
+
+function insertNode(engine: Engine, level: number, index: number, hash: Buffer): void {
+  engine.run(sql.insertInto('ledger_nodes').values({ level, position: index, hash }))
 }
 
 /** Rows where the tree will go on would block every later append. */

@@ -6,6 +6,7 @@ import type { GrantState } from '../access/grant.ts'
 import type { AuditEventType, CodePurpose } from '../audit.ts'
 import type { SessionRecord } from '../session/session.ts'
 import type { LedgerHead } from '../session/state.ts'
+import type { TreeNode } from '../ledger/stored-tree.ts'
 import type { Failure } from './engine-error.ts'
 import type { Schema } from './schema.ts'
 
@@ -13,8 +14,6 @@ import type { Schema } from './schema.ts'
 export const largestMessageBytes: number = 8 << 20
 /** An answer of many rows is cut where it passes this: copying it stalls the loop for about a millisecond. */
 export const fullPageBytes: number = 1 << 20
-/** 32 bytes each. */
-export const mostHashesPerPage: number = 32_768
 /** Payload of one alert: receivers such as chat services take no more. */
 export const largestPayloadBytes: number = 64 << 10
 /** Writes, leaves or alerts of one transaction: a use-case needs a handful. */
@@ -201,8 +200,11 @@ export interface Calls {
   }
   readonly 'ledger-head': { readonly take: null; readonly give: LedgerHead }
   readonly leaves: { readonly take: Range; readonly give: Page<Uint8Array> }
-  /** The hashes one after the other, at most `mostHashesPerPage`. */
-  readonly 'leaf-hashes': { readonly take: Range; readonly give: Uint8Array }
+  /** The hashes of a proof one after the other, each joined from the nodes it is made of. */
+  readonly proof: {
+    readonly take: { readonly size: number; readonly parts: readonly (readonly TreeNode[])[] }
+    readonly give: Uint8Array
+  }
   readonly setting: { readonly take: string; readonly give: string | undefined }
   readonly close: { readonly take: null; readonly give: null }
 }

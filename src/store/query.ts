@@ -3,7 +3,6 @@
 import { HalliganError } from '../errors.ts'
 import { sql, type Engine } from './engine.ts'
 import {
-  mostHashesPerPage,
   mostRowsPerPage,
   type Calls,
   type GrantRow,
@@ -94,17 +93,6 @@ export function readLeaves(engine: Engine, range: Range): Page<Uint8Array> {
     .where('position', '<', range.to)
     .orderBy('position')
   return page(gapless(engine.iterate(query), range), (leaf) => leaf.length)
-}
-
-export function readLeafHashes(engine: Engine, range: Range): Uint8Array {
-  const to = Math.min(range.to, range.from + mostHashesPerPage)
-  const query = sql
-    .selectFrom('ledger')
-    .select(['position', 'hash as bytes'])
-    .where('position', '>=', range.from)
-    .where('position', '<', to)
-    .orderBy('position')
-  return Uint8Array.from(Buffer.concat([...gapless(engine.iterate(query), { from: range.from, to })]))
 }
 
 export function readSetting(engine: Engine, name: string): string | undefined {

@@ -14,6 +14,7 @@ export interface Schema {
   readonly grant_secrets: GrantSecretTable
   readonly ledger: LedgerTable
   readonly ledger_head: LedgerHeadTable
+  readonly ledger_nodes: LedgerNodeTable
   readonly ledger_stray: LedgerStrayTable
   readonly outbox: OutboxTable
   readonly locks: LockTable
@@ -89,6 +90,12 @@ interface LedgerTable {
   /** Null when the leaf is damaged. */
   readonly event_type: GeneratedAlways<string | null>
   readonly event_at: GeneratedAlways<number | null>
+}
+
+interface LedgerNodeTable {
+  readonly level: number
+  readonly position: number
+  readonly hash: Uint8Array
 }
 
 interface LedgerHeadTable {

@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
 import { storeLog } from '../log.ts'
 import { hashBytes } from '../ledger/merkle.ts'
+import { consistencyNodes, inclusionNodes } from '../ledger/stored-tree.ts'
 import type { SessionRecord } from '../session/session.ts'
 import type {
   AlertRecord,
@@ -243,14 +244,12 @@ class WorkerState implements StoredState {
     return leaves
   }
 
-  async leafHashes(from: number, to: number): Promise<Buffer[]> {
-    const hashes: Buffer[] = []
-    while (from + hashes.length < to) {
-      const page = bufferOf(await this.#link.call('leaf-hashes', { from: from + hashes.length, to }))
-      for (let offset = 0; offset < page.length; offset += hashBytes)
-        hashes.push(page.subarray(offset, offset + hashBytes))
-    }
-    return hashes
+  async inclusionProof(index: number, size: number): Promise<Buffer[]> {
+    return hashesOf(await this.#link.call('proof', { size, parts: inclusionNodes(index, size) }))
+  }
+
+  async consistencyProof(first: number, size: number): Promise<Buffer[]> {
+    return hashesOf(await this.#link.call('proof', { size, parts: consistencyNodes(first, size) }))
   }
 
   async setting(name: string): Promise<string | undefined> {
@@ -277,6 +276,13 @@ async function allPages<Row, End>(
     if (page.rows.length === 0 || (!page.more && page.rows.length < wanted)) return rows
     if (limit !== undefined && rows.length >= limit) return rows
   }
+}
+
+function hashesOf(bytes: Uint8Array): Buffer[] {
+  const page = bufferOf(bytes)
+  return Array.from({ length: page.length / hashBytes }, (_, index) =>
+    page.subarray(index * hashBytes, (index + 1) * hashBytes),
+  )
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

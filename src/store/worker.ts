@@ -26,7 +26,6 @@ import {
   readGrant,
   readGrants,
   readGrantSecrets,
-  readLeafHashes,
   readLeaves,
   readSession,
   readSessions,
@@ -114,8 +113,8 @@ class StateWorker {
         return this.#ledger.head()
       case 'leaves':
         return readLeaves(this.#engine, take)
-      case 'leaf-hashes':
-        return readLeafHashes(this.#engine, take)
+      case 'proof':
+        return this.#ledger.proof(take)
       case 'setting':
         return readSetting(this.#engine, take)
       case 'close':

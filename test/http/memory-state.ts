@@ -207,7 +207,8 @@ export class MemoryState implements State {
   grantSecrets = async () => []
   outboxDue = async () => []
   leaves = async () => []
-  leafHashes = async () => []
+  inclusionProof = async () => []
+  consistencyProof = async () => []
   close = async () => {}
 }
 

@@ -5,8 +5,9 @@ import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { applyGrantEvent, type Grant, type GrantState } from '../../src/access/grant.ts'
 import { decodeLeaf, encodeLeaf, type AuditEvent } from '../../src/audit.ts'
+import { leafHash, verifyConsistency, verifyInclusion } from '../../src/ledger/merkle.ts'
 import type { SessionRecord } from '../../src/session/session.ts'
-import type { Alert, Change, GrantSecret, State, Write } from '../../src/session/state.ts'
+import type { Alert, Change, GrantSecret, LedgerHead, State, Write } from '../../src/session/state.ts'
 import { grantOf } from '../support/grant.ts'
 
 /** A place for one state, opened as often as a test likes. */
