@@ -9,10 +9,10 @@ import { Feed, withFeed } from '../http/feed.ts'
 import type { FileSystem } from '../journal/file-port.ts'
 import { openJournal, type OpenJournal } from '../journal/journal.ts'
 import { Outbox } from '../notify/outbox.ts'
-import { webhookChannel } from '../notify/webhook.ts'
 import type { State } from '../session/state.ts'
 import { holdStateDirectory } from '../store/lock.ts'
 import { openState } from '../store/state.ts'
+import { channelsOf } from './channels.ts'
 import { openInstallation, publishKey, type Installation } from './installation.ts'
 
 export interface DurableOptions {
@@ -70,10 +70,4 @@ export async function openDurable(
 /** Names and addresses that a `verify-full` client may use for the PostgreSQL port. */
 function certificateNames(config: Config): string[] {
   return [...new Set([config.hostname, 'localhost', '127.0.0.1', '::1'])]
-}
-
-function channelsOf(config: Config, secrets: Secrets, clock: Clock): ReturnType<typeof webhookChannel>[] {
-  return config.channels.map(({ name, url, secret, outside }) =>
-    webhookChannel({ name, url, secret: secrets.read(secret), outside, clock }),
-  )
 }

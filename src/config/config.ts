@@ -41,14 +41,64 @@ export interface WebListen extends Listen {
 }
 
 /** Where alerts go. */
-export interface Channel {
-  readonly kind: 'webhook'
+export type Channel = WebhookChannel | SlackChannel | TeamsChannel | PagerDutyChannel | EmailChannel | SyslogChannel
+
+interface ChannelBase {
   readonly name: string
-  readonly url: string
-  /** Name of the signing secret. */
-  readonly secret: string
   /** Only such a channel counts as having been told. */
   readonly outside: boolean
+}
+
+/** As it is, or the name of the secret that holds it. */
+export type ChannelUrl = string | { readonly secret: string }
+
+export interface WebhookChannel extends ChannelBase {
+  readonly kind: 'webhook'
+  readonly url: ChannelUrl
+  /** Name of the signing secret. */
+  readonly secret: string
+  /** PEM; null: the CAs of the machine. */
+  readonly ca: string | null
+}
+
+export interface SlackChannel extends ChannelBase {
+  readonly kind: 'slack'
+  readonly url: ChannelUrl
+}
+
+export interface TeamsChannel extends ChannelBase {
+  readonly kind: 'teams'
+  readonly url: ChannelUrl
+}
+
+export interface PagerDutyChannel extends ChannelBase {
+  readonly kind: 'pagerduty'
+  /** Name of the secret that holds the integration key. */
+  readonly secret: string
+  /** Null: PagerDuty's own, in its US region. */
+  readonly url: string | null
+}
+
+export interface EmailChannel extends ChannelBase {
+  readonly kind: 'email'
+  readonly host: string
+  readonly port: number
+  /** `none`: a server on this machine. */
+  readonly security: 'starttls' | 'tls' | 'none'
+  readonly from: string
+  readonly to: readonly string[]
+  readonly login: { readonly user: string; readonly secret: string } | null
+  /** PEM; null: the CAs of the machine. */
+  readonly ca: string | null
+}
+
+export interface SyslogChannel extends ChannelBase {
+  readonly kind: 'syslog'
+  readonly host: string
+  readonly port: number
+  readonly transport: 'tls' | 'tcp'
+  /** PEM; null: the CAs of the machine. */
+  readonly ca: string | null
 }
 
 /** A question put to something outside before a grant is given; policies name it (`require`, `onCall`). */

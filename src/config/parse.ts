@@ -6,7 +6,8 @@ import { dirname, resolve } from 'node:path'
 import { HalliganError } from '../errors.ts'
 import type { Target } from '../target.ts'
 import { checkOf, drillOf } from './check-schema.ts'
-import type { Config } from './config.ts'
+import type { WrittenChannel } from './channel-schema.ts'
+import type { Channel, Config } from './config.ts'
 import { errorMessage } from './error-message.ts'
 import { schemaProblems } from './issue.ts'
 import { fieldNames } from './json-schema.ts'
@@ -92,17 +93,23 @@ function read(text: string, file: string, readFile: ReadFile): ReadResult {
   return problems.length > 0 ? { kind: 'bad', problems } : { kind: 'ok', config: deepFreeze(config) }
 }
 
+/** What names a CA, and may name a file with it. */
+type WithCertificates = WrittenTarget | WrittenChannel
+
 function readCertificates(written: WrittenConfig, file: string, readFile: ReadFile, tree: YamlTree) {
-  const pems = new Map<WrittenTarget, string>()
+  const pems = new Map<WithCertificates, string>()
   const problems: Problem[] = []
-  for (const [index, target] of written.targets.entries()) {
-    if (target.kind !== 'postgres') continue
-    const path: Path = ['targets', index, 'caFile']
+  const things = [
+    ...written.targets.map((thing, index) => ({ thing, path: ['targets', index, 'caFile'] })),
+    ...written.channels.map((thing, index) => ({ thing, path: ['channels', index, 'caFile'] })),
+  ] satisfies { thing: WithCertificates; path: Path }[]
+  for (const { thing, path } of things) {
+    if (!('caFile' in thing) || thing.caFile === undefined) continue
     try {
-      const pem = target.caFile === undefined ? (target.ca ?? '') : readFile(resolve(dirname(file), target.caFile))
+      const pem = readFile(resolve(dirname(file), thing.caFile))
       const problem = caProblem(pem)
-      if (problem !== undefined) problems.push({ ...tree.place(path), message: `${target.caFile ?? 'ca'}: ${problem}` })
-      pems.set(target, pem)
+      if (problem !== undefined) problems.push({ ...tree.place(path), message: `${thing.caFile}: ${problem}` })
+      pems.set(thing, pem)
     } catch (error) {
       problems.push({ ...tree.place(path), message: errorMessage(error) })
     }
@@ -114,7 +121,7 @@ function configOf(
   written: WrittenConfig,
   text: string,
   file: string,
-  pems: ReadonlyMap<WrittenTarget, string>,
+  pems: ReadonlyMap<WithCertificates, string>,
 ): Config {
   const below = (path: string) => resolve(dirname(file), path)
   const { listen, secrets } = written
@@ -132,7 +139,7 @@ function configOf(
     secrets: { directory: below(secrets.directory), key: keySourceOf(secrets.key, below) },
     users: written.users,
     targets: written.targets.map((target) => targetOf(target, pems)),
-    channels: written.channels,
+    channels: written.channels.map((channel) => channelOf(channel, pems)),
     checks: written.checks.map(checkOf),
     drills: written.drills.map(drillOf),
     policies: written.policies.map(policyOf),
@@ -145,16 +152,39 @@ function keySourceOf(key: WrittenConfig['secrets']['key'], below: (path: string)
   return { kind: 'environment', variable: key.environment ?? '' }
 }
 
-function targetOf(target: WrittenTarget, pems: ReadonlyMap<WrittenTarget, string>): Target {
+function targetOf(target: WrittenTarget, pems: ReadonlyMap<WithCertificates, string>): Target {
   switch (target.kind) {
     case 'ssh':
       return { ...target, hostKeys: target.hostKeys.map(({ type, blob }) => `${type} ${blob}`) }
     case 'postgres': {
       const { caFile: _caFile, serverName, ...rest } = target
-      return { ...rest, ca: pems.get(target) ?? '', serverName: serverName ?? target.host }
+      return { ...rest, ca: pems.get(target) ?? target.ca ?? '', serverName: serverName ?? target.host }
     }
     case 'command':
       return target
+  }
+}
+
+function channelOf(channel: WrittenChannel, pems: ReadonlyMap<WithCertificates, string>): Channel {
+  switch (channel.kind) {
+    case 'slack':
+    case 'teams':
+      return channel
+    case 'pagerduty':
+      return { ...channel, url: channel.url ?? null }
+    case 'webhook': {
+      const { caFile: _caFile, ca, ...rest } = channel
+      return { ...rest, ca: pems.get(channel) ?? ca ?? null }
+    }
+    case 'email': {
+      const { caFile: _caFile, ca, login, port, ...rest } = channel
+      const usual = channel.security === 'tls' ? 465 : 587
+      return { ...rest, port: port ?? usual, login: login ?? null, ca: pems.get(channel) ?? ca ?? null }
+    }
+    case 'syslog': {
+      const { caFile: _caFile, ca, port, ...rest } = channel
+      return { ...rest, port: port ?? (channel.transport === 'tls' ? 6514 : 514), ca: pems.get(channel) ?? ca ?? null }
+    }
   }
 }
 

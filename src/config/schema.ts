@@ -4,6 +4,7 @@
 import * as z from 'zod'
 import { checkSchema, drillSchema } from './check-schema.ts'
 import { isLoopbackHost } from './loopback.ts'
+import { channelSchema } from './channel-schema.ts'
 import { policySchema, roleSchema } from './policy-schema.ts'
 import { host, listenPort, MAX_LIST, name, names, network, path, size } from './scalar.ts'
 import { keyLine, targetSchema } from './target-schema.ts'
@@ -56,41 +57,6 @@ const user = z.strictObject({
   keys: z.array(keyLine).min(1, { error: 'without a key nobody can come in' }).max(MAX_KEYS),
 })
 
-const laterChannels = ['slack', 'teams', 'pagerduty', 'email', 'syslog']
-
-const channel = z.discriminatedUnion(
-  'kind',
-  [
-    z.strictObject({
-      kind: z.literal('webhook'),
-      name,
-      url: z.string().max(2000).superRefine(checkWebhookUrl),
-      secret: name.describe('Name of the secret that signs (Standard Webhooks, `whsec_…`).'),
-      outside: z.boolean().default(false).describe('True when it ends on a machine that this one cannot reach into.'),
-    }),
-  ],
-  {
-    error: ({ input }) => {
-      const kind = typeof input === 'object' && input !== null && 'kind' in input ? String(input.kind) : ''
-      return laterChannels.includes(kind)
-        ? `${kind} channels are not supported yet; use a webhook`
-        : 'write `kind: webhook`'
-    },
-  },
-)
-
-function checkWebhookUrl(text: string, context: z.RefinementCtx<string>): void {
-  const problem = (message: string) => context.addIssue({ code: 'custom', message })
-  if (!URL.canParse(text)) return problem('not a URL')
-  const url = new URL(text)
-  if (url.username !== '' || url.password !== '') return problem('a URL with a password in it; use `secret`')
-  if (url.protocol === 'https:') return undefined
-  if (url.protocol !== 'http:') return problem('write an https:// URL')
-  if (!isLoopbackHost(url.hostname.replace(/^\[|\]$/g, '')))
-    return problem('http:// is for loopback only; write https://')
-  return undefined
-}
-
 const keySource = z
   .strictObject({ file: path.optional(), credential: name.optional(), environment: name.optional() })
   .refine((source) => Object.values(source).filter((value) => value !== undefined).length === 1, {
@@ -123,7 +89,7 @@ export const configSchema = z.strictObject({
   }),
   users: z.array(user).min(1).max(MAX_USERS),
   targets: z.array(targetSchema).min(1).max(MAX_TARGETS),
-  channels: z.array(channel).min(1).max(MAX_CHANNELS),
+  channels: z.array(channelSchema).min(1).max(MAX_CHANNELS),
   checks: z.array(checkSchema).max(MAX_CHECKS).default([]).describe('Questions put to something outside.'),
   drills: z.array(drillSchema).max(MAX_DRILLS).default([]).describe('Rehearsals that are due by themselves.'),
   policies: z.array(policySchema).min(1).max(MAX_POLICIES),

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { HalliganError } from '../errors.ts'
 import { nameProblem } from '../identity/name.ts'
-import type { Config } from './config.ts'
+import type { Channel, ChannelUrl, Config } from './config.ts'
 import { errorMessage } from './error-message.ts'
 
 export interface SecretSource {
@@ -93,8 +93,30 @@ export function missingSecrets(
     if (target.kind === 'postgres')
       for (const [account, name] of Object.entries(target.credentials)) needed.set(name, `${account}@${target.name}`)
   }
-  for (const channel of config.channels) needed.set(channel.secret, `channel ${channel.name}`)
+  for (const channel of config.channels)
+    for (const name of channelSecrets(channel)) needed.set(name, `channel ${channel.name}`)
   return [...needed].flatMap(([name, neededBy]) => (secrets.has(name) ? [] : [{ name, neededBy }]))
+}
+
+/** The secrets a channel needs. */
+function channelSecrets(channel: Channel): readonly string[] {
+  switch (channel.kind) {
+    case 'webhook':
+      return [...urlSecret(channel.url), channel.secret]
+    case 'slack':
+    case 'teams':
+      return urlSecret(channel.url)
+    case 'pagerduty':
+      return [channel.secret]
+    case 'email':
+      return channel.login === null ? [] : [channel.login.secret]
+    case 'syslog':
+      return []
+  }
+}
+
+function urlSecret(url: ChannelUrl): readonly string[] {
+  return typeof url === 'string' ? [] : [url.secret]
 }
 
 function secretFiles(directory: string): string[] {

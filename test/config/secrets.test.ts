@@ -136,8 +136,11 @@ test('what the configuration names and the directory lacks is listed with who ne
   expect(missingSecrets(config, load())).toEqual([
     { name: 'orders-readwrite', neededBy: 'app_readwrite@orders' },
     { name: 'security-desk-webhook', neededBy: 'channel security-desk' },
+    { name: 'sec-slack-url', neededBy: 'channel sec-slack' },
+    { name: 'duty-integration-key', neededBy: 'channel duty' },
+    { name: 'smtp-password', neededBy: 'channel leads-mail' },
   ])
-  expect(missingSecrets(config, new Secrets(new Map(), KEY))).toHaveLength(4)
+  expect(missingSecrets(config, new Secrets(new Map(), KEY))).toHaveLength(7)
 })
 
 const files: readonly { name: string; make: (path: string) => void }[] = [
