@@ -32,6 +32,8 @@ const expiryToleranceMs = 1000
 export class RuleReplay {
   readonly #grants = new Map<unknown, GrantStory>()
   readonly #sessions = new Map<unknown, SessionStory>()
+  /** Scopes that are locked at this row. */
+  readonly #locked = new Set<unknown>()
 
   /** Sessions that were opened and not sealed, with the row that opened them. */
   get openSessions(): readonly { readonly session: string; readonly position: number }[] {
@@ -62,6 +64,14 @@ export class RuleReplay {
         return this.#decided(event)
       case 'grant-activated':
         return this.#activated(event)
+      case 'grant-extended':
+        return this.#extended(event)
+      case 'locked':
+        this.#locked.add(event.scope)
+        return []
+      case 'unlocked':
+        this.#locked.delete(event.scope)
+        return []
       case 'grant-ended':
         return this.#ended(event)
       case 'grant-reviewed':
@@ -112,6 +122,18 @@ export class RuleReplay {
     return faults
   }
 
+  /** Whoever extended it took part: they may not review it. */
+  #extended({ grant, by, expiresAt }: DoubtfulOf<'grant-extended'>): string[] {
+    const story = this.#grants.get(grant)
+    if (story === undefined) return [unrequested(grant)]
+    story.approvers.add(by)
+    if (story.end !== undefined) return [`grant ${grant} is extended after it was ${story.end}`]
+    if (story.expiresAt === undefined) return [`grant ${grant} is extended before it is active`]
+    if (!(Number(expiresAt) > story.expiresAt)) return [`grant ${grant} is extended to an earlier end`]
+    story.expiresAt = Number(expiresAt)
+    return []
+  }
+
   #ended({ grant, how }: DoubtfulOf<'grant-ended'>): string[] {
     const story = this.#grants.get(grant)
     if (story === undefined) return [unrequested(grant)]
@@ -140,6 +162,8 @@ export class RuleReplay {
     if (story.expiresAt === undefined) faults.push(`session ${session} opens before grant ${grant} is active`)
     else if (story.end !== undefined) faults.push(`session ${session} opens after grant ${grant} was ${story.end}`)
     else if (!(Number(at) < story.expiresAt)) faults.push(`session ${session} opens after grant ${grant} expired`)
+    const lock = ['all', `user:${user}`, `target:${target}`].find((scope) => this.#locked.has(scope))
+    if (lock !== undefined) faults.push(`session ${session} opens while ${lock} is locked`)
     return faults
   }
 

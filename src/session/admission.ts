@@ -84,6 +84,11 @@ export class Admission {
     this.#notices.push(listener)
   }
 
+  /** The dialer tells which process serves the session on its target: what the end of the grant must not leave running. */
+  reached(pid: number): void {
+    this.#ports.registry.reached(this.session, pid)
+  }
+
   /** Shows a line to the user and records it. */
   notice(text: string): void {
     this.#recorder?.fact('n', { kind: 'notice', text }).catch(() => {

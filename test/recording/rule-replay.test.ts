@@ -105,7 +105,10 @@ const broken: { name: string; events: (AuditEvent & { at?: number })[] }[] = [
   { name: 'an extension before activation', events: [requested, extended] },
   { name: 'an extension after the end', events: [requested, activated, ended, extended] },
   { name: 'an extension backwards', events: [requested, activated, { ...extended, expiresAt: 30 * minute }] },
-  { name: 'a session after the extended end', events: [requested, activated, extended, { ...opened, at: 51 * minute }] },
+  {
+    name: 'a session after the extended end',
+    events: [requested, activated, extended, { ...opened, at: 51 * minute }],
+  },
   { name: 'a review by who extended it', events: [requested, activated, extended, ended, { ...review, by: 'bob' }] },
   ...['user:alice', 'target:orders', 'all'].map((scope) => ({
     name: `a session while ${scope} is locked`,
