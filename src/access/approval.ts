@@ -127,7 +127,14 @@ export function approvalProgress(
   const isOverridden = grant.override !== null && overrideAt !== null && grant.override.at >= overrideAt
   const missing = Math.max(0, need.required - grant.approvals.length)
   if (missing === 0 || isOverridden) return { kind: 'ready' }
-  // While an override is still to come the request lives on: it lapses only once that had its time as well.
-  const lapsesAt = Math.max(grant.requestedAt, overrideAt ?? 0) + REQUEST_LAPSES_MS
-  return now >= lapsesAt ? { kind: 'lapsed' } : { kind: 'waiting', missing, overrideAt }
+  return now >= lapsesAt(need, grant, announcedAt) ? { kind: 'lapsed' } : { kind: 'waiting', missing, overrideAt }
+}
+
+/**
+ * When a request that nobody decides on lapses (ms). While an override is still to come it lives on: it lapses only once
+ * that had its time as well.
+ */
+export function lapsesAt(need: ApprovalNeed, grant: Grant, announcedAt: number | null): number {
+  const overrideAt = need.override === null ? 0 : (announcedAt ?? grant.requestedAt) + need.override.afterMs
+  return Math.max(grant.requestedAt, overrideAt) + REQUEST_LAPSES_MS
 }

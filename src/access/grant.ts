@@ -231,6 +231,8 @@ const verbs: Readonly<Record<GrantEvent['kind'], string>> = {
 /** However long was asked for, the end moves later and never beyond what the policy allows from the activation on. */
 function extended(grant: Grant, event: Extract<GrantEvent, { kind: 'extend' }>): Grant {
   const { by, at, reason, expiresAt, latest } = event
+  if (by === grant.vouchedBy)
+    throw new HalliganError('denied', `${by} vouched for ${grant.user} and may not extend grant ${grant.id}`)
   assert(expiresAt <= latest, `grant ${grant.id} ends within its policy's maximum`)
   if (expiresAt <= (grant.expiresAt ?? 0))
     throw new HalliganError('conflict', `grant ${grant.id} already lasts as long as its policy allows`, {
@@ -251,12 +253,18 @@ function approvalOf(grant: Grant, event: { by: string; at: number; comment: stri
 
 function overrideOf(
   grant: Grant,
-  { kind: _, ...override }: Extract<GrantEvent, { kind: 'override' }>,
+  { by, at, reason, skipped, announcedAt }: Extract<GrantEvent, { kind: 'override' }>,
 ): NonNullable<Grant['override']> {
-  if (override.by !== grant.user)
+  if (by !== grant.user)
     throw new HalliganError('denied', `only ${grant.user} may go ahead with grant ${grant.id} unapproved`)
   if (grant.override !== null) throw new HalliganError('conflict', `grant ${grant.id} is overridden already`)
-  return override
+  return {
+    by,
+    at,
+    reason,
+    ...(skipped === undefined ? {} : { skipped }),
+    ...(announcedAt === undefined ? {} : { announcedAt }),
+  }
 }
 
 /** True when `user` asked for the grant, approved, extended or vouched for it, or went ahead over it: they may not judge it. */

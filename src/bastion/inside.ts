@@ -9,19 +9,27 @@ import { sessionLog } from '../log.ts'
 import { Access } from '../procedure/access.ts'
 import { alertsTo } from '../procedure/alert.ts'
 import type { RunCommand } from '../procedure/command.ts'
-import { expireGrant, type EndPorts } from '../procedure/end.ts'
+import { codeUsedAlerts, mayVouch, type VouchPorts } from '../procedure/bypass.ts'
+import { expireGrant } from '../procedure/end.ts'
 import { Mfa } from '../procedure/mfa.ts'
 import { Refusals } from '../procedure/refusal.ts'
+import { RequestClock } from '../procedure/request-clock.ts'
+import type { ReviewPorts } from '../procedure/review.ts'
+import { ReviewDebts } from '../procedure/review-debt.ts'
 import { Secrets } from '../procedure/secrets.ts'
+import type { DecisionPorts } from '../procedure/waiting.ts'
 import { admit, type Admit } from '../session/admission.ts'
 import { Live } from '../session/live.ts'
 import { Registry } from '../session/registry.ts'
 import { openRecorder } from '../session/session-recorder.ts'
 import type { Session, SessionEnd } from '../session/session.ts'
-import type { Alert } from '../session/state.ts'
+import type { Alert, AlertRecord } from '../session/state.ts'
 import type { Current } from './current.ts'
 import type { Durable } from './durable.ts'
 import type { Sealer } from './sealer.ts'
+
+/** A request has one alert per channel, and one more per channel for each decision. */
+const ALERTS_OF_A_REQUEST = 200
 
 export interface Inside {
   /** What is in force: asked each time, never kept. */
@@ -33,7 +41,10 @@ export interface Inside {
   readonly mfa: Mfa
   readonly secrets: Secrets
   readonly refusals: Refusals
-  readonly end: EndPorts
+  /** For ending grants, and for deciding on requests. */
+  readonly end: DecisionPorts
+  readonly vouch: VouchPorts
+  readonly review: ReviewPorts
   readonly admit: Admit
   /** Resolves when the last line and row of every session that has been let in are written. */
   readonly admissionsEnded: () => Promise<void>
@@ -44,13 +55,17 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
   const { directory } = current
   const live = new Live()
   const registry: Registry = new Registry(clock, (grant) => expireGrant(end, grant))
+  const nudge = (): void => outbox.nudge()
   const mfa = new Mfa({
     clock,
     state,
     lockedOutAlerts: (identity) => lockedOutAlerts(identity, current.channels, clock.now()),
+    codeUsedAlerts: (identity, left) => codeUsedAlerts(identity, left, current.channels, clock.now()),
+    mayVouch: (name) => mayVouch({ directory, locks: registry.locks }, name),
+    nudge,
   })
-  const nudge = (): void => outbox.nudge()
-  const access = new Access({
+  const debts = new ReviewDebts({ clock, state, policy: (name) => access.policy(name), directory })
+  const access: Access = new Access({
     clock,
     state,
     registry,
@@ -65,13 +80,43 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
       return current.channels
     },
     retiredPolicy: (hash) => current.policyOf(hash),
+    debts,
     nudge,
   })
-  const end: EndPorts = {
+  const end: DecisionPorts = {
     clock,
     state,
     registry,
     policy: (of) => access.policy(of),
+    get channels() {
+      return current.channels
+    },
+    nudge,
+    directory,
+    events: (filter) => state.events(filter),
+    requestClock: new RequestClock(clock),
+    announcedAt: async (grant) => firstAccepted(await state.alerts({ grant: grant.id, limit: ALERTS_OF_A_REQUEST })),
+  }
+  const review: ReviewPorts = {
+    clock,
+    state,
+    policy: (name) => access.policy(name),
+    directory,
+    get channels() {
+      return current.channels
+    },
+    nudge,
+    debts,
+    finding: async (session) => {
+      const opened = await sealer.open(session)
+      return opened.kind === 'finding' ? opened.finding : null
+    },
+  }
+  const vouch: VouchPorts = {
+    clock,
+    state,
+    directory,
+    locks: registry.locks,
     get channels() {
       return current.channels
     },
@@ -129,7 +174,7 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
   const admissionsEnded = async (): Promise<void> => {
     await Promise.all(inProgress)
   }
-  return { current, directory, registry, live, access, mfa, secrets, refusals, end, admit: admitted, admissionsEnded }
+  return { current, directory, registry, live, access, mfa, secrets, refusals, end, vouch, review, admit: admitted, admissionsEnded }
 }
 
 /** The command tree people speak over ssh, bound to where its answers point. */
@@ -150,6 +195,7 @@ export function commandsFor(
     secrets,
     state: durable.state,
     end,
+    review: inside.review,
     issueLink: places.issueLink,
     postgres: places.postgres,
     postgresCaFile: durable.installation.postgres.caFile,
@@ -165,6 +211,14 @@ export function commandsFor(
     }
     return run(caller, argv, io)
   }
+}
+
+/** When a channel first took the alert that a request waits (ms). */
+function firstAccepted(alerts: readonly AlertRecord[]): number | null {
+  const times = alerts.flatMap(({ type, acceptedAt }) =>
+    type === 'grant.requested' && acceptedAt !== null ? [acceptedAt] : [],
+  )
+  return times.length === 0 ? null : Math.min(...times)
 }
 
 /** Whoever left the configuration, or whose key did, is on a connection that is still open. Throws `denied`. */

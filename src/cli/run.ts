@@ -4,9 +4,10 @@ import type { Clock } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
 import type { Access } from '../procedure/access.ts'
 import type { Caller, CommandIo } from '../procedure/command.ts'
-import type { EndPorts } from '../procedure/end.ts'
 import type { Mfa } from '../procedure/mfa.ts'
+import type { ReviewPorts } from '../procedure/review.ts'
 import type { Secrets } from '../procedure/secrets.ts'
+import type { DecisionPorts } from '../procedure/waiting.ts'
 import type { State } from '../session/state.ts'
 
 export interface CommandPorts {
@@ -15,7 +16,8 @@ export interface CommandPorts {
   readonly mfa: Mfa
   readonly secrets: Secrets
   readonly state: State
-  readonly end: EndPorts
+  readonly review: ReviewPorts
+  readonly end: DecisionPorts
   /** A one-time sign-in link for this person and address; null where no page is served. */
   readonly issueLink: ((user: string, address: string) => Promise<string>) | null
   /** Where psql finds Halligan; null where no PostgreSQL port is served. */

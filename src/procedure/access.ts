@@ -2,6 +2,7 @@
 // leaves and its alerts in one transaction, and then a door that the registry keeps.
 
 import { randomBytes } from 'node:crypto'
+import type { Standing } from '../access/approval.ts'
 import { decide, type Decision } from '../access/decide.ts'
 import { grantDefaults, type Grant } from '../access/grant.ts'
 import type { Policy } from '../access/policy.ts'
@@ -11,25 +12,29 @@ import type { Clock } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
 import type { Identity } from '../identity/user.ts'
 import type { Registry } from '../session/registry.ts'
-import type { State } from '../session/state.ts'
+import type { State, Write } from '../session/state.ts'
 import type { Target } from '../target.ts'
 import { channelsOf, grantAlerts } from './alert.ts'
 import type { AccessContract, GrantAsk } from './contract.ts'
-import type { Mfa } from './mfa.ts'
-import { lastDenialAt } from './standing.ts'
+import { factorHint, type Mfa, type Opener } from './mfa.ts'
+import type { ReviewDebts } from './review-debt.ts'
+import { standingOf } from './standing.ts'
 
 /** What a ceremony counts for when no policy says (an unknown target must not read differently). */
 const DEFAULT_REMEMBER_MS = 10 * 60_000
+const ANY_METHOD: Policy['mfa']['methods'] = ['totp', 'fido2', 'recovery']
 
 export interface AccessPorts {
   readonly clock: Clock
-  readonly state: Pick<State, 'commit' | 'grants' | 'grant'>
+  readonly state: Pick<State, 'commit' | 'grants' | 'grant' | 'events'>
   readonly registry: Registry
   readonly mfa: Mfa
   readonly policies: readonly Policy[]
   readonly targets: readonly Target[]
   /** A policy that is in force no more, by its hash: what running grants were made under. */
   readonly retiredPolicy?: (hash: string) => Policy | undefined
+  /** Reviews that are overdue: they take self-activation away. */
+  readonly debts: ReviewDebts
   /** Every configured channel, for policies that name none. */
   readonly channels: readonly string[]
   /** Told after each commit that left something in the outbox. */
@@ -72,8 +77,15 @@ export class Access implements AccessContract {
 
   /** The method of the ceremony that counts under `grant`, or undefined: the admission check's second factor. */
   ceremony(identity: Identity, grant: Grant): string | undefined {
-    const rememberMs = this.policy(grant)?.mfa.rememberMs ?? 0
-    return this.#ports.mfa.ceremonyFor(identity, grant, rememberMs)
+    const { rememberMs, methods } = this.policy(grant)?.mfa ?? { rememberMs: 0, methods: [] }
+    return this.#ports.mfa.ceremonyFor(identity, grant, rememberMs, methods)
+  }
+
+  methods(identity: Identity, target: string, account?: string): Policy['mfa']['methods'] {
+    const live = this.#live(identity, target, account)
+    if (live !== undefined) return this.policy(live)?.mfa.methods ?? ANY_METHOD
+    const decision = this.preview(identity, { target, account })
+    return decision.kind === 'deny' ? ANY_METHOD : decision.policy.mfa.methods
   }
 
   async liveGrant(identity: Identity, target: string, account?: string): Promise<Grant | undefined> {
@@ -81,27 +93,43 @@ export class Access implements AccessContract {
   }
 
   preview(identity: Identity, ask: GrantAsk): Decision {
-    return this.#decide(identity, ask, null)
+    return this.#decide(identity, ask, { overdueReviews: this.#overdue(identity) })
+  }
+
+  /** What a request would get now, with what has happened before; writes nothing. */
+  async offer(identity: Identity, ask: GrantAsk): Promise<Decision> {
+    const first = this.preview(identity, ask)
+    if (first.kind === 'deny') return first
+    const { state, debts } = this.#ports
+    const user = identity.user.name
+    await debts.refresh(user)
+    const standing = await standingOf(state, user, ask.target, first.account)
+    return this.#decide(identity, ask, { ...standing, overdueReviews: this.#overdue(identity) })
+  }
+
+  /** Why this is not at once, where reviews that are overdue are the reason: plain lines for a prompt. */
+  standingNote(identity: Identity, decision: Decision): string | undefined {
+    return isForDebt(decision.rule) ? this.#ports.debts.explain(identity.user.name) : undefined
+  }
+
+  #overdue(identity: Identity): number {
+    return this.#ports.debts.overdue(identity.user.name).length
   }
 
   async request(identity: Identity, ask: GrantAsk): Promise<Grant> {
-    const first = this.preview(identity, ask)
-    const deniedAt =
-      first.kind === 'deny'
-        ? null
-        : await lastDenialAt(this.#ports.state, identity.user.name, ask.target, first.account)
-    const decision = this.#decide(identity, ask, deniedAt)
+    const decision = await this.offer(identity, ask)
     if (decision.kind === 'deny') return this.#refuse(identity, ask, decision)
     if (decision.kind === 'incomplete')
       throw new HalliganError('usage', decision.message, {
         hint: `give ${decision.missing.map((name) => `--${name}`).join(' and ')}`,
       })
-    if (!this.#ports.mfa.counts(identity, decision.policy.mfa.rememberMs))
+    const opener = await this.#ports.mfa.opener(identity, decision.policy.mfa)
+    if (opener === undefined)
       throw new HalliganError('mfa_required', 'breaking the glass needs your second factor', {
-        hint: 'connect from a terminal and type your code',
+        hint: factorHint(decision.policy.mfa.methods),
       })
     return this.#once(`${identity.user.name} ${ask.target} ${decision.account} ${decision.policy.name}`, async () => {
-      return (await this.#same(identity, decision, ask)) ?? (await this.#grant(identity, ask, decision))
+      return (await this.#same(identity, decision, ask, opener)) ?? (await this.#grant(identity, ask, decision, opener))
     })
   }
 
@@ -119,31 +147,49 @@ export class Access implements AccessContract {
   }
 
   /** An equal live or waiting grant: asking twice is asking once. */
-  async #same(identity: Identity, decision: Granted, ask: GrantAsk): Promise<Grant | undefined> {
-    const live = this.#live(identity, ask.target, decision.account)
-    if (live !== undefined) return live
-    const waiting = await this.#ports.state.grants({ user: identity.user.name, states: ['requested'], limit: 100 })
-    return waiting.find(
-      (grant) =>
-        grant.target === ask.target && grant.account === decision.account && grant.policy === decision.policy.name,
-    )
+  async #same(identity: Identity, decision: Granted, ask: GrantAsk, opener: Opener): Promise<Grant | undefined> {
+    const { mfa, state } = this.#ports
+    const waiting = await state.grants({ user: identity.user.name, states: ['requested'], limit: 100 })
+    const same =
+      this.#live(identity, ask.target, decision.account) ??
+      waiting.find(
+        (grant) =>
+          grant.target === ask.target &&
+          grant.account === decision.account &&
+          grant.policy === decision.policy.name &&
+          // Its review was done meanwhile: nobody waits for an approval that is not needed any more.
+          !(decision.kind === 'allow' && isForDebt(grant.rule)),
+      )
+    // A voucher's code opens one new grant, marked as such: it is no key to what the person opened by themselves.
+    if (same !== undefined && opener.method === 'vouched' && mfa.ceremonyFor(identity, same, 0) === undefined)
+      throw new HalliganError('conflict', `grant ${same.id} was asked for with your own second factor`, {
+        hint: `give it back (ssh ${identity.user.name}@BASTION end ${same.id}) or let it lapse, then ask anew`,
+      })
+    return same
   }
 
-  async #grant(identity: Identity, ask: GrantAsk, decision: Granted): Promise<Grant> {
-    const { clock, state, registry, channels, nudge } = this.#ports
+  async #grant(identity: Identity, ask: GrantAsk, decision: Granted, opener: Opener): Promise<Grant> {
+    const { clock, state, registry, channels, nudge, mfa } = this.#ports
     const at = clock.now()
-    const grant = newGrant(identity, ask, decision, at)
+    const vouchedBy = opener.method === 'vouched' ? opener.by : null
+    const grant = { ...newGrant(identity, ask, decision, at), vouchedBy }
     const type = grant.state === 'active' ? 'grant.activated' : 'grant.requested'
     await state.commit({
       at,
-      writes: [{ kind: 'grant', grant, expectVersion: null }],
-      leaves: [requestedLeaf(grant), ...(grant.state === 'active' ? [activatedLeaf(grant)] : [])],
+      // The code is spent by the very transaction that opens its one grant: of two that try, one gets it.
+      writes: [{ kind: 'grant', grant, expectVersion: null }, ...spent(opener, at)],
+      leaves: [
+        ...usedLeaf(identity, opener),
+        requestedLeaf(grant),
+        ...(grant.state === 'active' ? [activatedLeaf(grant)] : []),
+      ],
       alerts: grantAlerts(type, grant, channelsOf(decision.policy, channels), at),
     })
     nudge()
+    mfa.opened(identity, grant, opener)
     if (grant.state === 'active') {
       registry.track(grant)
-      this.#ports.mfa.ceremonyFor(identity, grant, decision.policy.mfa.rememberMs)
+      mfa.ceremonyFor(identity, grant, decision.policy.mfa.rememberMs, decision.policy.mfa.methods)
     }
     return grant
   }
@@ -176,14 +222,19 @@ export class Access implements AccessContract {
       .sort((a, b) => accounts.indexOf(a.account) - accounts.indexOf(b.account))[0]
   }
 
-  #decide(identity: Identity, ask: GrantAsk, deniedAt: number | null): Decision {
+  #decide(identity: Identity, ask: GrantAsk, standing: Standing): Decision {
     const target = this.target(ask.target)
     const { user, address } = identity
     const now = this.#ports.clock.now()
     // No policy covers an unknown name, so that it takes the very path, and gets the very words, of a refused one.
     if (target === undefined) return decide([], { user, address, ...ask, target: unknownTarget(ask.target) }, now)
-    return decide(this.#ports.policies, { user, address, ...ask, target, standing: { deniedAt } }, now)
+    return decide(this.#ports.policies, { user, address, ...ask, target, standing }, now)
   }
+}
+
+/** True for what waits only because a review is overdue (access/approval.ts). */
+function isForDebt(rule: string): boolean {
+  return rule.endsWith('+overdue-review')
 }
 
 function unknownTarget(name: string): Target {
@@ -249,7 +300,17 @@ function requestedLeaf(grant: Grant): AuditEvent {
     durationMs,
     rule,
     address: requestedFrom,
+    ...(grant.vouchedBy === null ? {} : { vouchedBy: grant.vouchedBy }),
   }
+}
+
+function spent(opener: Opener, at: number): Write[] {
+  return opener.method === 'vouched' ? [{ kind: 'code-used', id: opener.code, at }] : []
+}
+
+function usedLeaf({ user, address }: Identity, opener: Opener): AuditEvent[] {
+  if (opener.method !== 'vouched') return []
+  return [{ type: 'code-used', code: opener.code, purpose: 'bypass', user: user.name, address }]
 }
 
 /** The leaf of a grant that has just become active. */

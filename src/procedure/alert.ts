@@ -25,6 +25,7 @@ export function grantAlerts(
     rule: grant.rule,
     expiresAt: grant.expiresAt === null ? null : new Date(grant.expiresAt).toISOString(),
     address: grant.requestedFrom,
+    ...(grant.vouchedBy === null ? {} : { vouchedBy: grant.vouchedBy }),
     ...more,
   }
   return alertsTo(channels, type, payload, at)

@@ -1,128 +1,180 @@
 // Deciding on a request: approve, deny, or, when nobody could be reached in time, override with a longer reason.
-// All by compare-and-set: of two that decide at once, one wins and the other is told.
+// All by compare-and-set: who decides at the same moment as somebody else decides on what that left, or is told.
 
-import {
-  approvalNeed,
-  approvalProgress,
-  mayApprove,
-  type ApprovalNeed,
-  type ApprovalProgress,
-} from '../access/approval.ts'
+import { approvalProgress } from '../access/approval.ts'
+import { commentOf } from '../access/comment.ts'
 import { applyGrantEvent, type Grant } from '../access/grant.ts'
+import { MAX_REASON_LENGTH } from '../access/statement.ts'
 import type { AuditEvent } from '../audit.ts'
 import { HalliganError } from '../errors.ts'
 import type { Identity, User } from '../identity/user.ts'
+import { lockedError } from '../session/locks.ts'
 import { activatedLeaf } from './access.ts'
 import { channelsOf, grantAlerts } from './alert.ts'
-import type { EndPorts } from './end.ts'
-import { lastDenialAt } from './standing.ts'
+import { mayDecide, needOf, waitingOn, type DecisionPorts, type Waiting } from './waiting.ts'
 
-/** Approves; the last approval needed activates the grant in the same transaction. Throws `denied`, `conflict`, `not_found`. */
-export async function approve(ports: EndPorts, by: Identity, id: string, comment: string): Promise<Grant> {
-  const { grant, need } = await waiting(ports, id)
-  mustApprove(by.user, grant, need)
-  const at = ports.clock.now()
-  const approved = applyGrantEvent(grant, { kind: 'approve', at, by: by.user.name, comment })
-  const isReady = progress(need, approved, at).kind === 'ready'
-  const next = isReady ? activate(approved, at) : approved
-  const leaf: AuditEvent = { type: 'grant-approved', grant: id, by: by.user.name, comment }
-  return write(ports, grant, next, [leaf], 'grant.approved')
+/** A denial says why, for the person who is left standing there. */
+const DENIAL_MIN_LENGTH = 1
+
+/** Whoever loses to somebody else looks again: five approvals at most, and a few who decide beside them. */
+const TRIES = 8
+
+/** What one decision makes of a waiting request. */
+interface Outcome {
+  readonly next: Grant
+  readonly leaf: AuditEvent
+  readonly alert: string
+  /** For the alert, beside the grant's own facts. */
+  readonly facts: Readonly<Record<string, unknown>>
 }
 
-/** Denies. Throws `denied`, `conflict`, `not_found`. */
-export async function deny(ports: EndPorts, by: Identity, id: string, comment: string): Promise<Grant> {
-  const { grant, need } = await waiting(ports, id)
-  mustApprove(by.user, grant, need)
-  const next = applyGrantEvent(grant, { kind: 'deny', at: ports.clock.now(), by: by.user.name, comment })
-  return write(ports, grant, next, [{ type: 'grant-denied', grant: id, by: by.user.name, comment }], 'grant.denied')
+/**
+ * Approves; the last approval needed activates the grant in the same transaction. An approval that was given stands,
+ * whatever becomes of the person's groups afterwards: it is a fact. Throws `denied`, `conflict`, `not_found`, `usage`.
+ */
+export async function approve(ports: DecisionPorts, by: Identity, id: string, comment: string): Promise<Grant> {
+  const said = commentOf(comment, 'an approval', 0)
+  return decided(ports, id, (waiting, at) => {
+    const { grant } = waiting
+    const { name } = mustDecide(ports, by, waiting)
+    mustBeOpen(ports, grant)
+    const approved = applyGrantEvent(grant, { kind: 'approve', at, by: name, comment: said })
+    const after = approvalProgress(waiting.need, approved, waiting.announcedAt, ports.requestClock.now(id))
+    return {
+      next: after.kind === 'ready' ? activate(approved, at) : approved,
+      leaf: { type: 'grant-approved', grant: id, by: name, comment: said },
+      alert: 'grant.approved',
+      facts: { by: name, comment: said, missing: after.kind === 'waiting' ? after.missing : 0 },
+    }
+  })
 }
 
-/** The owner's way when nobody answers: after the policy's wait, with a longer reason. Throws `denied`, `usage`, `conflict`. */
-export async function override(ports: EndPorts, by: Identity, id: string, reason: string): Promise<Grant> {
-  const { grant, need } = await waiting(ports, id)
-  if (grant.user !== by.user.name) throw new HalliganError('not_found', `no request ${id} of yours`)
-  if (need.override === null) throw new HalliganError('denied', `request ${id} cannot be overridden (${need.rule})`)
-  const at = ports.clock.now()
-  const now = progress(need, grant, at)
-  const leftMs = now.kind === 'waiting' && now.overrideAt !== null ? now.overrideAt - at : 0
-  if (leftMs > 0)
-    throw new HalliganError('approval_pending', `request ${id} can be overridden in ${Math.ceil(leftMs / 1000)} s`, {
-      hint: 'run the same command again then',
+/** Denies, and says why. Throws `denied`, `conflict`, `not_found`, `usage`. */
+export async function deny(ports: DecisionPorts, by: Identity, id: string, comment: string): Promise<Grant> {
+  const said = commentOf(comment, 'a denial', DENIAL_MIN_LENGTH)
+  return decided(ports, id, (waiting, at) => {
+    const { name } = mustDecide(ports, by, waiting)
+    return {
+      next: applyGrantEvent(waiting.grant, { kind: 'deny', at, by: name, comment: said }),
+      leaf: { type: 'grant-denied', grant: id, by: name, comment: said },
+      alert: 'grant.denied',
+      facts: { by: name, comment: said },
+    }
+  })
+}
+
+/**
+ * The owner's way when nobody answers: after the policy's wait, with a longer reason. Who could have approved and was
+ * skipped is named in the alert and kept with the grant. Throws `denied`, `usage`, `conflict`, `approval_pending`, `not_found`.
+ */
+export async function override(ports: DecisionPorts, by: Identity, id: string, reason: string): Promise<Grant> {
+  return decided(ports, id, (waiting, at) => {
+    const { grant, need, asked: skipped, announcedAt, overrideInMs } = waiting
+    if (grant.user !== by.user.name) throw new HalliganError('not_found', `no request ${id} of yours`)
+    if (need.override === null || overrideInMs === null)
+      throw new HalliganError('denied', `request ${id} cannot be overridden (${need.rule})`)
+    if (overrideInMs > 0)
+      throw new HalliganError(
+        'approval_pending',
+        `request ${id} can be overridden in ${Math.ceil(overrideInMs / 1000)} s`,
+        { hint: 'run the same command again then' },
+      )
+    mustBeOpen(ports, grant)
+    const said = commentOf(reason, 'an override', need.override.reasonMinLength, MAX_REASON_LENGTH)
+    const overridden = applyGrantEvent(grant, {
+      kind: 'override',
+      at,
+      by: grant.user,
+      reason: said,
+      skipped,
+      announcedAt,
     })
-  if (reason.trim().length < need.override.reasonMinLength)
-    throw new HalliganError(
-      'usage',
-      `an override needs a reason of at least ${need.override.reasonMinLength} characters`,
-    )
-  const overridden = applyGrantEvent(grant, { kind: 'override', at, by: by.user.name, reason })
-  const leaf: AuditEvent = { type: 'grant-overridden', grant: id, by: by.user.name, reason }
-  return write(ports, grant, activate(overridden, at), [leaf], 'grant.overridden')
+    return {
+      next: activate(overridden, at),
+      leaf: { type: 'grant-overridden', grant: id, by: grant.user, reason: said, skipped, announcedAt },
+      alert: 'grant.overridden',
+      facts: { by: grant.user, overrideReason: said, skipped, wasAnnounced: announcedAt !== null },
+    }
+  })
 }
 
-/** Lets a request lapse when nobody decided on it in time; does nothing before. */
-export async function lapse(ports: EndPorts, grant: Grant): Promise<void> {
-  const at = ports.clock.now()
-  const need = await needOf(ports, grant)
-  if (need !== undefined && progress(need, grant, at).kind !== 'lapsed') return
-  const next = applyGrantEvent(grant, { kind: 'lapse', at })
-  const leaf: AuditEvent = {
-    type: 'grant-ended',
-    grant: grant.id,
-    how: 'lapsed',
-    by: 'clock',
-    reason: 'nobody decided',
+/** Lets a request lapse when nobody decided on it in time; does nothing before, nor when somebody has just decided. */
+export async function lapse(ports: DecisionPorts, grant: Grant): Promise<void> {
+  const isWaiting =
+    (await needOf(ports, grant)) !== undefined && (await waitingOn(ports, grant)).progress.kind !== 'lapsed'
+  if (isWaiting) return
+  const next = applyGrantEvent(grant, { kind: 'lapse', at: ports.clock.now() })
+  const reason = 'nobody decided'
+  const leaf: AuditEvent = { type: 'grant-ended', grant: grant.id, how: 'lapsed', by: 'clock', reason }
+  try {
+    await write(ports, grant, { next, leaf, alert: 'grant.lapsed', facts: {} })
+  } catch (error) {
+    if (!isConflict(error)) throw error
   }
-  await write(ports, grant, next, [leaf], 'grant.lapsed')
 }
 
-async function waiting(ports: EndPorts, id: string): Promise<{ grant: Grant; need: ApprovalNeed }> {
+/** Applies one decision to the request as it is now; when somebody was faster, to what they left. */
+async function decided(
+  ports: DecisionPorts,
+  id: string,
+  decision: (waiting: Waiting, at: number) => Outcome,
+): Promise<Grant> {
+  for (let tries = 1; ; tries++) {
+    const waiting = await waitingRequest(ports, id)
+    const outcome = decision(waiting, ports.clock.now())
+    try {
+      return await write(ports, waiting.grant, outcome)
+    } catch (error) {
+      if (!isConflict(error) || tries === TRIES) throw error
+    }
+  }
+}
+
+async function waitingRequest(ports: DecisionPorts, id: string): Promise<Waiting> {
   const grant = await ports.state.grant(id)
   if (grant === undefined) throw new HalliganError('not_found', `no request ${id}`)
-  if (grant.state !== 'requested') throw new HalliganError('conflict', `request ${id} is ${grant.state} already`)
-  const need = await needOf(ports, grant)
-  if (need === undefined)
-    throw new HalliganError('conflict', `policy ${grant.policy} has changed since request ${id}`, { hint: 'ask again' })
-  if (progress(need, grant, ports.clock.now()).kind === 'lapsed')
+  if (grant.state !== 'requested')
+    throw new HalliganError('conflict', `request ${id} is decided already: it is ${grant.state}`)
+  const waiting = await waitingOn(ports, grant)
+  if (waiting.progress.kind === 'lapsed')
     throw new HalliganError('conflict', `request ${id} has lapsed`, { hint: 'ask again' })
-  return { grant, need }
+  return waiting
 }
 
-/** What the request needs by the policy it was made under; undefined when that policy is no more. */
-async function needOf(ports: EndPorts, grant: Grant): Promise<ApprovalNeed | undefined> {
-  const policy = ports.policy(grant.policy)
-  if (policy === undefined || policy.hash !== grant.policyHash) return undefined
-  const deniedAt = await lastDenialAt(ports.state, grant.user, grant.target, grant.account)
-  return approvalNeed(policy, grant.account, grant.trigger, { deniedAt }, ports.clock.now())
+/** The person as they are now, if they may decide. */
+function mustDecide({ directory, registry }: DecisionPorts, by: Identity, { grant, need }: Waiting): User {
+  const user = directory.byName(by.user.name)
+  if (user === undefined || !mayDecide(need, grant, user))
+    throw new HalliganError('denied', `${by.user.name} may not decide on request ${grant.id}`)
+  const lock = registry.locks.on(user.name)
+  if (lock !== undefined) throw lockedError(lock)
+  return user
 }
 
-function progress(need: ApprovalNeed, grant: Grant, now: number): ApprovalProgress {
-  return approvalProgress(need, grant, null, now)
-}
-
-function mustApprove(user: User, grant: Grant, need: ApprovalNeed): void {
-  if (!mayApprove(need, grant, user))
-    throw new HalliganError('denied', `${user.name} may not decide on request ${grant.id}`)
+/** What is locked is not opened by anyone's agreement. */
+function mustBeOpen({ registry }: DecisionPorts, grant: Grant): void {
+  const lock = registry.locks.on(grant.user, grant.target)
+  if (lock !== undefined) throw lockedError(lock)
 }
 
 function activate(grant: Grant, at: number): Grant {
   return applyGrantEvent(grant, { kind: 'activate', at, expiresAt: at + grant.durationMs })
 }
 
-async function write(
-  ports: EndPorts,
-  before: Grant,
-  after: Grant,
-  leaves: AuditEvent[],
-  alert: string,
-): Promise<Grant> {
+async function write(ports: DecisionPorts, before: Grant, { next, leaf, alert, facts }: Outcome): Promise<Grant> {
   const at = ports.clock.now()
+  const channels = channelsOf(ports.policy(next), ports.channels)
   await ports.state.commit({
     at,
-    writes: [{ kind: 'grant', grant: after, expectVersion: before.version }],
-    leaves: [...leaves, ...(after.state === 'active' ? [activatedLeaf(after)] : [])],
-    alerts: grantAlerts(alert, after, channelsOf(ports.policy(after.policy), ports.channels), at),
+    writes: [{ kind: 'grant', grant: next, expectVersion: before.version }],
+    leaves: [leaf, ...(next.state === 'active' ? [activatedLeaf(next)] : [])],
+    alerts: grantAlerts(alert, next, channels, at, facts),
   })
   ports.nudge()
-  if (after.state === 'active') ports.registry.track(after)
-  return after
+  if (next.state === 'active') ports.registry.track(next)
+  return next
+}
+
+function isConflict(error: unknown): boolean {
+  return error instanceof HalliganError && error.code === 'conflict'
 }

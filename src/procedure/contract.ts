@@ -3,6 +3,7 @@
 
 import type { AccessRequest, Decision } from '../access/decide.ts'
 import type { Grant } from '../access/grant.ts'
+import type { Policy } from '../access/policy.ts'
 import type { RefusalReason, Protocol } from '../audit.ts'
 import type { HalliganError } from '../errors.ts'
 import type { Identity } from '../identity/user.ts'
@@ -12,15 +13,25 @@ import type { Target } from '../target.ts'
 /** The second factor: one ceremony serves the emergency (design §5). */
 export interface MfaContract {
   /** True while a code given by this person, with this key, from this address, within `rememberMs`, still counts. */
-  isRemembered(identity: Identity, rememberMs: number): boolean
+  isRemembered(identity: Identity, rememberMs: number, methods?: Policy['mfa']['methods']): boolean
   /** True while it counts within a live grant: a ceremony done under it lasts until it ends. */
-  isRememberedFor(identity: Identity, grant: Grant, rememberMs: number): boolean
-  /** Checks a code and remembers the ceremony. An empty code is no attempt (`refused` with `mfa_required`). */
-  verify(identity: Identity, code: string): Promise<MfaOutcome>
+  isRememberedFor(identity: Identity, grant: Grant, rememberMs: number, methods?: Policy['mfa']['methods']): boolean
+  /**
+   * Checks a code and remembers the ceremony; without `use`, as a fresh one. An empty code is no attempt (`refused` with
+   * `mfa_required`).
+   */
+  verify(identity: Identity, code: string, use?: CodeUse): Promise<MfaOutcome>
 }
 
+/** What a code is asked for: that decides which codes count. */
+export type CodeUse =
+  /** What needs a factor of one's own: deciding, signing in, handing out codes, stepping up. */
+  | { readonly kind: 'fresh' }
+  /** Breaking the glass, or a door under it: what the policy takes, and a voucher's code. */
+  | { readonly kind: 'grant'; readonly methods: Policy['mfa']['methods'] }
+
 export type MfaOutcome =
-  | { readonly kind: 'passed'; readonly method: 'totp' | 'recovery' }
+  | { readonly kind: 'passed'; readonly method: 'totp' | 'recovery' | 'vouched' }
   /** `code_wrong`, `code_replayed` (message says when the next code comes), `locked_out`, `not_enrolled`, `mfa_required`. */
   | { readonly kind: 'refused'; readonly error: HalliganError }
 
@@ -29,10 +40,14 @@ export interface AccessContract {
   target(name: string): Target | undefined
   /** How long a ceremony counts towards this target (ms); the default for a name that is unknown. */
   rememberMs(identity: Identity, target: string, account?: string): number
+  /** Which second factors count there; any for a name that is unknown. */
+  methods(identity: Identity, target: string, account?: string): Policy['mfa']['methods']
   /** The live grant that covers it: of that account, or of any account when none is named (the least one). */
   liveGrant(identity: Identity, target: string, account?: string): Promise<Grant | undefined>
   /** What a request would get now; writes nothing. An unknown target gives the same `deny` as a refused one. */
   preview(identity: Identity, ask: GrantAsk): Decision
+  /** Why this is not at once, where reviews that are overdue are the reason: plain lines for a prompt. */
+  standingNote(identity: Identity, decision: Decision): string | undefined
   /**
    * Breaks the glass: decides, writes grant, leaves and alerts in one transaction, and gives the grant: `active`, or
    * `requested` when it waits for approval. Throws `denied`, `usage` (something missing), `mfa_required`, `unavailable`.

@@ -8,14 +8,18 @@ import { Readable } from 'node:stream'
 import { generateSync } from 'otplib'
 import { WebSocket } from 'ws'
 import { grantDefaults, type Grant } from '../../src/access/grant.ts'
+import type { Policy } from '../../src/access/policy.ts'
 import { systemClock, type Clock } from '../../src/clock.ts'
 import { HalliganError } from '../../src/errors.ts'
 import { Feed, withFeed } from '../../src/http/feed.ts'
 import type { OpenedRecording } from '../../src/http/ports.ts'
 import { startHttp, type HttpOptions, type HttpServer } from '../../src/http/server.ts'
 import { buildDirectory } from '../../src/identity/directory.ts'
+import { LiveDirectory } from '../../src/identity/live-directory.ts'
 import type { Role, User } from '../../src/identity/user.ts'
 import { Mfa } from '../../src/procedure/mfa.ts'
+import type { ReviewPorts } from '../../src/procedure/review.ts'
+import { ReviewDebts } from '../../src/procedure/review-debt.ts'
 import { encodeLine, type LineBody } from '../../src/recording/event-line.ts'
 import { Live } from '../../src/session/live.ts'
 import type { SessionEnd, SessionRecord } from '../../src/session/session.ts'
@@ -23,7 +27,7 @@ import { MemoryState } from './memory-state.ts'
 
 const secret = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'
 
-const people: readonly User[] = (
+export const people: readonly User[] = (
   [
     ['alice', ['engineer'], ['oncall']],
     ['erin', ['engineer'], ['oncall']],
@@ -40,6 +44,9 @@ export interface World {
   readonly state: MemoryState
   readonly feed: Feed
   readonly live: Live
+  /** Who is known; `replace` it for a changed configuration. */
+  readonly directory: LiveDirectory
+  readonly reviews: ReviewPorts
   readonly kills: { session: string; by: string; reason: string }[]
   readonly refusals: string[]
   /** Findings to give instead of a recording, by session. */
@@ -64,7 +71,9 @@ export interface World {
 }
 
 export async function startWorld(
-  options: { clock?: Clock; webRoot?: string } & Partial<Pick<HttpOptions, 'origins' | 'trustedProxies'>> = {},
+  options: { clock?: Clock; webRoot?: string; policies?: readonly Policy[] } & Partial<
+    Pick<HttpOptions, 'origins' | 'trustedProxies'>
+  > = {},
 ): Promise<World> {
   const clock = options.clock ?? systemClock()
   const memory = new MemoryState()
@@ -78,6 +87,19 @@ export async function startWorld(
   const kills: World['kills'] = []
   const refusals: string[] = []
   const findings: World['findings'] = new Map()
+  const directory = new LiveDirectory(buildDirectory(people))
+  const policy = (name: string) => options.policies?.find((each) => each.name === name)
+  const debts = new ReviewDebts({ clock, state, policy, directory })
+  const reviews: ReviewPorts = {
+    clock,
+    state,
+    policy,
+    directory,
+    channels: ['sec'],
+    nudge: () => undefined,
+    debts,
+    finding: async ({ id }) => findings.get(id)?.finding ?? null,
+  }
 
   async function end(session: string, part: Partial<SessionEnd> = {}): Promise<void> {
     const full = { reason: 'exited', code: null, message: 'exited with 0', ...part } as SessionEnd
@@ -113,8 +135,15 @@ export async function startWorld(
     trustedProxies: options.trustedProxies ?? [],
     ports: {
       clock,
-      directory: buildDirectory(people),
-      mfa: new Mfa({ clock, state, lockedOutAlerts: () => [] }),
+      directory,
+      mfa: new Mfa({
+        clock,
+        state,
+        lockedOutAlerts: () => [],
+        codeUsedAlerts: () => [],
+        mayVouch: () => true,
+        nudge: () => undefined,
+      }),
       state,
       live,
       feed,
@@ -146,6 +175,7 @@ export async function startWorld(
       leaf: async (events) => {
         await state.commit({ at: clock.now(), writes: [], leaves: events })
       },
+      reviews,
       reportRefusal: ({ reason }) => refusals.push(reason),
     },
   })
@@ -167,6 +197,8 @@ export async function startWorld(
     state: memory,
     feed,
     live,
+    directory,
+    reviews,
     kills,
     refusals,
     findings,
@@ -242,7 +274,13 @@ function opened(
   }
   if (session.state !== 'sealed') return { kind: 'journal', lines: read }
   const file = Buffer.from(`file of ${session.id}`)
-  return { kind: 'sealed', lines: read, file: () => Readable.from([file]), sizeBytes: file.length }
+  return {
+    kind: 'sealed',
+    lines: read,
+    file: () => Readable.from([file]),
+    sizeBytes: file.length,
+    contentBytes: lines.reduce((sum, line) => sum + line.length + 1, 0),
+  }
 }
 
 function example(now: number): SessionRecord {

@@ -91,6 +91,7 @@ test('a revocation that overtakes the last step of an approval leaves no door op
   const state: EndPorts['state'] = {
     grant: (id) => world.state.grant(id),
     grants: (filter) => world.state.grants(filter),
+    sessions: (filter) => world.state.sessions(filter),
     commit: async (change) => {
       const head = await world.state.commit(change)
       onWritten()

@@ -5,12 +5,17 @@ import { join } from 'node:path'
 import { decodeLeaf, type AuditEvent } from '../../src/audit.ts'
 import type { Policy } from '../../src/access/policy.ts'
 import { buildDirectory } from '../../src/identity/directory.ts'
+import { LiveDirectory } from '../../src/identity/live-directory.ts'
 import { newTotpSecret, totpCode } from '../../src/identity/totp.ts'
 import type { Identity, Role, User } from '../../src/identity/user.ts'
 import { Access } from '../../src/procedure/access.ts'
-import { expireGrant, type EndPorts } from '../../src/procedure/end.ts'
+import { codeUsedAlerts, mayVouch, type VouchPorts } from '../../src/procedure/bypass.ts'
+import { expireGrant } from '../../src/procedure/end.ts'
 import { Mfa } from '../../src/procedure/mfa.ts'
+import { RequestClock } from '../../src/procedure/request-clock.ts'
+import { ReviewDebts } from '../../src/procedure/review-debt.ts'
 import { Secrets } from '../../src/procedure/secrets.ts'
+import type { DecisionPorts } from '../../src/procedure/waiting.ts'
 import { Registry } from '../../src/session/registry.ts'
 import { openState, type StoredState } from '../../src/store/state.ts'
 import type { Target } from '../../src/target.ts'
@@ -98,8 +103,14 @@ export class ProcedureWorld implements AsyncDisposable {
   readonly registry: Registry
   readonly mfa: Mfa
   readonly access: Access
+  readonly debts: ReviewDebts
   readonly secrets: Secrets
-  readonly end: EndPorts
+  readonly end: DecisionPorts
+  readonly vouch: VouchPorts
+  /** When a channel took the approvers' alert, by grant: none did until a test says so. */
+  readonly announced = new Map<string, number>()
+  /** The people as they are now; a test may replace them. */
+  readonly directory = new LiveDirectory(buildDirectory(people))
   readonly state: StoredState
   readonly #folder: string
   readonly #totp = new Map<string, string>()
@@ -116,6 +127,15 @@ export class ProcedureWorld implements AsyncDisposable {
       lockedOutAlerts: () => [
         { id: `a-${clock.now()}`, channel: 'desk', type: 'user.locked-out', at: clock.now(), payload: {} },
       ],
+      codeUsedAlerts: (identity, left) => codeUsedAlerts(identity, left, channels, clock.now()),
+      mayVouch: (name) => mayVouch({ directory: this.directory, locks: this.registry.locks }, name),
+      nudge: () => {},
+    })
+    this.debts = new ReviewDebts({
+      clock,
+      state,
+      policy: (name) => this.access.policy(name),
+      directory: buildDirectory(people),
     })
     this.access = new Access({
       clock,
@@ -125,6 +145,7 @@ export class ProcedureWorld implements AsyncDisposable {
       policies,
       targets: [web1, orders],
       channels,
+      debts: this.debts,
       nudge: () => {},
     })
     this.end = {
@@ -132,6 +153,18 @@ export class ProcedureWorld implements AsyncDisposable {
       state,
       registry: this.registry,
       policy: (name) => this.access.policy(name),
+      channels,
+      nudge: () => {},
+      directory: this.directory,
+      events: (filter) => state.events(filter),
+      requestClock: new RequestClock(clock),
+      announcedAt: async (grant) => this.announced.get(grant.id) ?? null,
+    }
+    this.vouch = {
+      clock,
+      state,
+      directory: this.directory,
+      locks: this.registry.locks,
       channels,
       nudge: () => {},
     }

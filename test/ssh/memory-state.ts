@@ -4,7 +4,7 @@ import type { AuditEvent } from '../../src/audit.ts'
 import { HalliganError } from '../../src/errors.ts'
 import type { Change, State, Write } from '../../src/session/state.ts'
 
-type Used = Pick<State, 'commit' | 'grant' | 'grants' | 'totp'>
+type Used = Pick<State, 'commit' | 'grant' | 'grants' | 'totp' | 'codes' | 'events'>
 
 export class MemoryState implements Used {
   readonly leaves: AuditEvent[] = []
@@ -38,6 +38,14 @@ export class MemoryState implements Used {
 
   totp(user: string): Promise<{ secret: string; lastStep: number } | undefined> {
     return Promise.resolve(this.#totp.get(user))
+  }
+
+  codes(): Promise<never[]> {
+    return Promise.resolve([])
+  }
+
+  events(): Promise<never[]> {
+    return Promise.resolve([])
   }
 
   #write(write: Write): void {

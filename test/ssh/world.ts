@@ -15,6 +15,7 @@ import type { User } from '../../src/identity/user.ts'
 import { Access } from '../../src/procedure/access.ts'
 import type { RunCommand } from '../../src/procedure/command.ts'
 import { Mfa } from '../../src/procedure/mfa.ts'
+import { ReviewDebts } from '../../src/procedure/review-debt.ts'
 import { dialCommand } from '../../src/pty/upstream.ts'
 import { admit, type AdmissionPorts } from '../../src/session/admission.ts'
 import { openJournal } from '../../src/journal/journal.ts'
@@ -138,7 +139,15 @@ export async function startWorld(options: WorldOptions = {}) {
   const policy: Policy = { ...changed, hash: policyHash(changed) }
   const users = ['alice', 'bob'].map(person)
   const registry = new Registry(clock, () => undefined)
-  const mfa = new Mfa({ clock, state, lockedOutAlerts: () => [] })
+  const mfa = new Mfa({
+    clock,
+    state,
+    lockedOutAlerts: () => [],
+    codeUsedAlerts: () => [],
+    mayVouch: () => true,
+    nudge: () => undefined,
+  })
+  const debts = new ReviewDebts({ clock, state, policy: () => policy, directory: buildDirectory(users) })
   const access = new Access({
     clock,
     state,
@@ -147,6 +156,7 @@ export async function startWorld(options: WorldOptions = {}) {
     policies: [policy],
     targets,
     channels: [],
+    debts,
     nudge: () => undefined,
   })
   const admission: AdmissionPorts = {
