@@ -7,6 +7,7 @@ import type { Clock, Timer } from '../clock.ts'
 import type { HttpServer } from '../http/server.ts'
 import { mainLog } from '../log.ts'
 import { alertsTo } from '../procedure/alert.ts'
+import { sweepReviews } from '../procedure/review-late.ts'
 import { resumeGrants, sweep } from '../procedure/sweep.ts'
 import { runAsProblem } from '../pty/upstream.ts'
 import type { Registry } from '../session/registry.ts'
@@ -133,6 +134,7 @@ async function recover(
     alerts: isTroubled ? alertsTo(channels, 'journal.recovered', facts, at) : [],
   })
   await resumeGrants(inside.end, recovery.newestWallMs)
+  await sweepReviews(inside.review)
 }
 
 /** The setting that holds the newest genesis key that was told of. */
@@ -158,6 +160,7 @@ function keepTime(clock: Clock, durable: Durable, inside: Inside, sealer: Sealer
   })
   every(SWEEP_MS, async () => {
     await sweep(inside.end)
+    await sweepReviews(inside.review)
     await sealer.retry()
   })
   let offsetMs = clock.now() - clock.monotonicUs() / 1000

@@ -106,6 +106,7 @@ function openWeb(
       live: inside.live,
       feed,
       recordings: sealer,
+      reviews: inside.review,
       sessions: { kill: (session, by, reason) => killSession(inside.end, session, by, reason) },
       grants: {
         end: async (grant, how, by, reason) => {

@@ -175,8 +175,10 @@ export class Sealer implements Recordings {
     const { seal } = session
     if (seal === null)
       return { kind: 'journal', lines: (fromSeq) => from(this.#durable.journal.lines(session.id), fromSeq) }
+    let contentBytes = 0
     try {
       const verified = await VerifiedRecording.open(this.#directory, seal)
+      contentBytes = verified.frames.reduce((sum, frame) => sum + frame.contentBytes, 0)
       await verified.close()
     } catch (error) {
       if (!(error instanceof HalliganError) || !['not_found', 'recording_altered'].includes(error.code)) throw error
@@ -191,6 +193,7 @@ export class Sealer implements Recordings {
       lines: (fromSeq) => this.#verifiedLines(seal, fromSeq),
       file: () => createReadStream(join(this.#directory, seal.file)),
       sizeBytes: seal.sizeBytes,
+      contentBytes,
     }
   }
 

@@ -3,6 +3,7 @@
 
 import type { Grant } from '../access/grant.ts'
 import type { Role } from '../identity/user.ts'
+import type { ReviewCase, ReviewItem } from '../procedure/review.ts'
 import type { SessionRecord } from '../session/session.ts'
 
 export interface Me {
@@ -88,3 +89,14 @@ export type FeedMessage =
 
 /** What a page may show lists of. */
 export type FeedTopic = 'sessions' | 'grants' | 'alerts' | 'locks' | 'views' | 'drills' | 'revocations'
+
+export interface ReviewList {
+  readonly now: number
+  /** What waits, by due time; behind it what was reviewed, newest first. */
+  readonly reviews: readonly ReviewItem[]
+}
+
+export interface ReviewDetail {
+  readonly now: number
+  readonly review: ReviewCase
+}

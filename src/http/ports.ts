@@ -6,6 +6,7 @@ import type { AuditEvent } from '../audit.ts'
 import type { Clock } from '../clock.ts'
 import type { Directory } from '../identity/user.ts'
 import type { MfaContract, ReportRefusal } from '../procedure/contract.ts'
+import type { ReviewPorts } from '../procedure/review.ts'
 import type { Live } from '../session/live.ts'
 import type { SessionRecord } from '../session/session.ts'
 import type { State } from '../session/state.ts'
@@ -30,6 +31,8 @@ export type OpenedRecording =
       /** The whole `.cast.zst`, for download. */
       file(): Readable
       readonly sizeBytes: number
+      /** Of all its lines, each with its newline. */
+      readonly contentBytes: number
     }
   | {
       readonly kind: 'finding'
@@ -52,6 +55,7 @@ export interface HttpPorts {
   /** What changed, as it is committed: `withFeed` makes it from a State. */
   readonly feed: Feed
   readonly recordings: Recordings
+  readonly reviews: ReviewPorts
   readonly sessions: {
     /** Ends a running session at once and writes its leaf. Throws `not_found` when it is not running. */
     kill(session: string, by: string, reason: string): Promise<void>

@@ -3,9 +3,10 @@
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { HalliganError } from '../errors.ts'
-import type { Identity, Role } from '../identity/user.ts'
+import type { Identity, Role, User } from '../identity/user.ts'
 import type { SessionRecord } from '../session/session.ts'
 import type { Grant } from '../access/grant.ts'
+import { isReviewer } from '../access/review.ts'
 import type { Broadcasts } from './broadcast.ts'
 import type { Links } from './links.ts'
 import type { Outbound } from './outbound.ts'
@@ -89,9 +90,17 @@ export const reasonSchema = z
 export async function visibleSession(house: House, call: Call, caller: Caller): Promise<SessionRecord> {
   const id = call.params['id'] ?? ''
   const session = /^s[a-z2-7]{12}$/.test(id) ? await house.ports.state.session(id) : undefined
-  if (session === undefined || !maySee(caller.identity.user, session.user))
-    throw new HalliganError('not_found', 'no such session')
+  const isVisible =
+    session !== undefined &&
+    (maySee(caller.identity.user, session.user) || (await mayJudge(house, caller.identity.user, session.grant)))
+  if (session === undefined || !isVisible) throw new HalliganError('not_found', 'no such session')
   return session
+}
+
+/** A policy may name reviewers by group: they see the recordings of what they are to judge, once it has ended. */
+async function mayJudge({ ports }: House, user: User, id: string): Promise<boolean> {
+  const grant = await ports.state.grant(id)
+  return grant !== undefined && grant.state !== 'active' && isReviewer(ports.reviews.policy(grant.policy), user)
 }
 
 /** The grant of a path, likewise. */
@@ -107,6 +116,14 @@ export async function visibleGrant(house: House, call: Call, caller: Caller): Pr
 export function requireStepUp(house: House, caller: Caller): void {
   if (house.sessions.steppedUp(caller.session).rememberedForMs > 0) return
   throw new HalliganError('mfa_required', 'this needs a code from your authenticator', {
+    hint: 'type the six digits it shows now',
+  })
+}
+
+/** Refuses what gives something, or judges somebody, without a code of the last minutes. Throws `mfa_required`. */
+export function requireFreshCode(house: House, caller: Caller): void {
+  if (house.sessions.steppedUp(caller.session).freshForMs > 0) return
+  throw new HalliganError('mfa_required', 'this needs a fresh code from your authenticator', {
     hint: 'type the six digits it shows now',
   })
 }

@@ -2,8 +2,15 @@
 
 import { grantRoutes } from './grant-routes.ts'
 import type { Route } from './route.ts'
+import { reviewRoutes } from './review-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { signInRoutes } from './sign-in.ts'
 import { socketRoutes } from './socket-routes.ts'
 
-export const routes: readonly Route[] = [...signInRoutes, ...sessionRoutes, ...grantRoutes, ...socketRoutes]
+export const routes: readonly Route[] = [
+  ...signInRoutes,
+  ...sessionRoutes,
+  ...grantRoutes,
+  ...reviewRoutes,
+  ...socketRoutes,
+]

@@ -108,7 +108,7 @@ function houseOf({ ports, installation }: HttpOptions): House {
     installation,
     links: new Links(ports.clock, randomBytes),
     sessions: new WebSessions(ports.clock, randomBytes),
-    views: new Views(ports.clock, ports.leaf),
+    views: new Views(ports.clock, ports.leaf, ports.reviews.state),
     broadcasts: new Broadcasts(ports, ports.clock),
   }
 }

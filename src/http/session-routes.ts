@@ -7,6 +7,7 @@ import { HalliganError } from '../errors.ts'
 import type { SessionRecord } from '../session/session.ts'
 import type { GrantFacts, SessionDetail, SessionPage, SessionView } from './api.ts'
 import { PAGE_ROWS, PAGE_ROWS_MAX } from './limits.ts'
+import { UnprovenRecording } from './problem.ts'
 import { ndjson, openFile, openRecording } from './recording-lines.ts'
 import {
   parse,
@@ -18,6 +19,7 @@ import {
   type House,
   type Route,
 } from './route.ts'
+import { served } from './served.ts'
 import { seesAll } from './visibility.ts'
 
 const listSchema = z.object({
@@ -79,22 +81,49 @@ async function detail(house: House, call: Call, caller: Caller): Promise<Session
 async function lines(house: House, call: Call, caller: Caller): Promise<Readable> {
   const { from, to } = parse(rangeSchema, call.query)
   const session = await visibleSession(house, call, caller)
-  const opened = await openRecording(house.ports, session)
+  const opened = await trying(house, caller, session, () => openRecording(house.ports, session))
   await house.views.record(caller, session.id, 'replay')
   void call.reply.type('application/x-ndjson; charset=utf-8').header('x-halligan-recording', opened.kind)
-  return Readable.from(ndjson(opened, from, to ?? Number.MAX_SAFE_INTEGER))
+  const body = ndjson(opened, from, to ?? Number.MAX_SAFE_INTEGER)
+  if (opened.kind === 'journal') return Readable.from(body)
+  return served(call.reply, body, (bytes) => note(house, caller, session, bytes / opened.contentBytes))
+}
+
+function note(house: House, { identity }: Caller, session: SessionRecord, share: number): void {
+  // Nothing that left is nothing seen; a share of 0 says that it could not be shown.
+  if (share > 0) house.views.served(identity.user.name, session.id, Math.min(1, share))
+}
+
+/** That a recording was to be seen and did not verify is noted: its reviewer cannot open it, and is told so. */
+async function trying<Opened>(
+  house: House,
+  { identity }: Caller,
+  session: SessionRecord,
+  open: () => Promise<Opened>,
+): Promise<Opened> {
+  try {
+    return await open()
+  } catch (error) {
+    if (error instanceof UnprovenRecording) house.views.served(identity.user.name, session.id, 0)
+    throw error
+  }
 }
 
 /** The sealed file. The download is a leaf first. */
 async function recording(house: House, call: Call, caller: Caller): Promise<Readable> {
   const session = await visibleSession(house, call, caller)
-  const { stream, sizeBytes } = await openFile(house.ports, session)
+  const { stream, sizeBytes } = await trying(house, caller, session, () => openFile(house.ports, session))
   await house.views.record(caller, session.id, 'download')
   void call.reply
     .type('application/zstd')
     .header('content-length', sizeBytes)
     .header('content-disposition', `attachment; filename="${session.id}.cast.zst"`)
-  return stream()
+  return served(call.reply, whole(stream), (bytes) => note(house, caller, session, bytes / sizeBytes))
+}
+
+/** Opened when it is sent, and not before: nobody would hear that it cannot be. */
+async function* whole(stream: () => Readable): AsyncGenerator<Buffer> {
+  for await (const chunk of stream()) yield chunk as Buffer
 }
 
 /** Says in the ledger that what the target did not echo is about to be shown. */

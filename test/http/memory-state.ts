@@ -43,9 +43,13 @@ export class MemoryState implements State {
 
   #write(write: Write): void {
     switch (write.kind) {
-      case 'grant':
-        this.#grants.set(write.grant.id, write.grant)
+      case 'grant': {
+        const { grant, expectVersion } = write
+        if (expectVersion !== null && this.#grants.get(grant.id)?.version !== expectVersion)
+          throw new HalliganError('conflict', `grant ${grant.id} was changed by somebody else`)
+        this.#grants.set(grant.id, grant)
         return
+      }
       case 'session-open':
         this.#sessions.set(write.session.id, write.session)
         return

@@ -58,7 +58,7 @@ test('a file is opened when it is sent and not while its view is noted: nobody w
     opens++
     return Readable.from([])
   }
-  const sealed = { kind: 'sealed', lines: async function* () {}, file, sizeBytes: 0 } as const
+  const sealed = { kind: 'sealed', lines: async function* () {}, file, sizeBytes: 0, contentBytes: 0 } as const
   const session = await world.state.session(id)
   if (session === undefined) throw new Error('no session')
   const { stream } = await openFile({ recordings: { open: async () => sealed } }, session)
