@@ -1,0 +1,165 @@
+// The ssh client of a drill: from this machine, over loopback, to the bastion's own listener, with its own host key
+// pinned. It runs a command to its end, or holds a channel open and says when it was closed.
+
+import ssh2 from 'ssh2'
+import { HalliganError } from '../errors.ts'
+import type { Held } from './held-sessions.ts'
+
+/** The bastion as its clients reach it. */
+export interface SshPlace {
+  readonly host: string
+  readonly port: number
+  /** `ssh-ed25519 BASE64`. */
+  readonly hostKey: string
+}
+
+export interface SshLogin {
+  /** `alice`, `alice+deploy@web-1`. */
+  readonly login: string
+  /** OpenSSH private key. */
+  readonly privateKey: string
+  /** What is typed at a prompt; undefined: hang up. */
+  readonly answer: (prompt: string) => Promise<string | undefined>
+}
+
+/** How a command went. */
+export interface SshRan {
+  /** Exit status; null where the login or the channel was cut. */
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+  /** What was asked, in order. */
+  readonly prompts: readonly string[]
+}
+
+/** A bastion in order answers within moments. */
+const READY_MS = 15_000
+/** Output kept of one command: more is not looked at. */
+const MAX_OUTPUT = 64 << 10
+/** One command of a story; waiting for an approval is not done inside of one. */
+const COMMAND_MS = 40_000
+
+/** Runs `command` and gives how it went; a refused login is `status: null` with what was asked. Throws `unreachable`. */
+export async function runSsh(place: SshPlace, login: SshLogin, command: string): Promise<SshRan> {
+  const prompts: string[] = []
+  const client = await connected(place, login, prompts)
+  if (client === undefined) return { status: null, stdout: '', stderr: 'login refused', prompts }
+  const timer = setTimeout(() => client.destroy(), COMMAND_MS)
+  try {
+    return { ...(await execute(client, login, command, prompts)), prompts }
+  } finally {
+    clearTimeout(timer)
+    client.end()
+  }
+}
+
+/** Starts `command` and keeps its channel. Throws `unreachable`, or `denied` when the login was refused. */
+export async function holdSsh(place: SshPlace, login: SshLogin, command: string, nowUs: () => number): Promise<Held> {
+  const client = await connected(place, login, [])
+  if (client === undefined) throw new HalliganError('denied', `the login ${login.login} was refused`)
+  const channel = await opened(client, command)
+  let isOpen = true
+  let said = ''
+  const listen = (bytes: Buffer): void => {
+    if (said.length < MAX_OUTPUT) said += bytes.toString('utf8')
+  }
+  channel.on('data', listen)
+  channel.stderr.on('data', listen)
+  const ended = new Promise<{ atUs: number; said: string }>((resolve) => {
+    const over = (): void => {
+      if (!isOpen) return
+      isOpen = false
+      resolve({ atUs: nowUs(), said })
+      client.end()
+    }
+    channel.on('close', over)
+    client.on('close', over)
+  })
+  return { ended, isOpen: () => isOpen, close: () => client.destroy() }
+}
+
+async function connected(place: SshPlace, login: SshLogin, prompts: string[]): Promise<ssh2.Client | undefined> {
+  const client = new ssh2.Client()
+  const { promise, resolve, reject } = Promise.withResolvers<ssh2.Client | undefined>()
+  client.on('ready', () => resolve(client))
+  client.on('error', (error: Error & { level?: string }) => {
+    if (error.level === 'client-authentication') resolve(undefined)
+    else reject(unreachable(error))
+  })
+  client.on('close', () => resolve(undefined))
+  client.on('keyboard-interactive', (_name, _instructions, _language, asked, finish) => {
+    void answers(login, asked, prompts).then((given) => (given === undefined ? client.destroy() : finish(given)))
+  })
+  const blob = Buffer.from(place.hostKey.split(' ')[1] ?? '', 'base64')
+  client.connect({
+    host: place.host,
+    port: place.port,
+    username: login.login,
+    privateKey: login.privateKey,
+    tryKeyboard: true,
+    readyTimeout: READY_MS,
+    hostVerifier: (key: Buffer) => key.equals(blob),
+  })
+  return promise
+}
+
+async function answers(
+  login: SshLogin,
+  asked: readonly { readonly prompt: string }[],
+  prompts: string[],
+): Promise<string[] | undefined> {
+  const given: string[] = []
+  for (const { prompt } of asked) {
+    prompts.push(prompt)
+    const answer = await login.answer(prompt)
+    if (answer === undefined) return undefined
+    given.push(answer)
+  }
+  return given
+}
+
+function opened(client: ssh2.Client, command: string): Promise<ssh2.ClientChannel> {
+  return new Promise((resolve, reject) => {
+    client.once('close', () => reject(new HalliganError('unreachable', 'the bastion closed the connection')))
+    client.exec(command, (error, channel) => (error === undefined ? resolve(channel) : reject(unreachable(error))))
+  })
+}
+
+async function execute(
+  client: ssh2.Client,
+  login: SshLogin,
+  command: string,
+  prompts: string[],
+): Promise<Omit<SshRan, 'prompts'>> {
+  const channel = await opened(client, command)
+  const said = { stdout: '', stderr: '' }
+  let status: number | null = null
+  const keep = (stream: 'stdout' | 'stderr', bytes: Buffer): void => {
+    if (said[stream].length < MAX_OUTPUT) said[stream] += bytes.toString('utf8')
+  }
+  let answered = 0
+  channel.on('data', (bytes: Buffer) => keep('stdout', bytes))
+  channel.stderr.on('data', (bytes: Buffer) => {
+    keep('stderr', bytes)
+    // A command asks on stderr and reads lines from stdin.
+    const asked = said.stderr.slice(answered)
+    const prompt = /(?:^|\n)([^\n]*: )$/.exec(asked)?.[1]
+    if (prompt === undefined || asked.startsWith('halligan: ')) return
+    answered = said.stderr.length
+    prompts.push(prompt)
+    void login.answer(prompt).then((answer) => (answer === undefined ? channel.end() : channel.write(`${answer}\n`)))
+  })
+  channel.on('exit', (code: number | null) => (status = code))
+  await new Promise<void>((resolve) => {
+    channel.on('close', () => resolve())
+    client.on('close', () => resolve())
+  })
+  return { status, ...said }
+}
+
+function unreachable(cause: Error): HalliganError {
+  return new HalliganError('unreachable', `the bastion cannot be reached over loopback: ${cause.message}`, {
+    cause,
+    hint: 'drills need the ssh port on this machine',
+  })
+}

@@ -1,0 +1,397 @@
+// A story performed on a whole bastion, by clients that come over its own ports as anybody's do. The same stage serves
+// drills and tests; what it stands on is handed in, and what only tests have is theirs to do (`beyond`).
+
+import type { Grant } from '../access/grant.ts'
+import { formatDuration } from '../access/duration.ts'
+import { assert, HalliganError } from '../errors.ts'
+import type { State } from '../session/state.ts'
+import type { Actor } from './actor.ts'
+import {
+  alertAccepted,
+  awaited,
+  type EvidencePorts,
+  leavesAbout,
+  recordingShows,
+  tamperedCopyFound,
+  verified,
+} from './evidence.ts'
+import { type Held, HeldSessions } from './held-sessions.ts'
+import { holdPsql, type PostgresLogin, type PostgresPlace, runPsql } from './psql-client.ts'
+import { refusalOf, type Told } from './refusal.ts'
+import { holdSsh, runSsh, type SshLogin, type SshPlace, type SshRan } from './ssh-client.ts'
+import type { Action, Credential, Happening, Place, Player } from './step.ts'
+import type { Outcome, World } from './world.ts'
+
+/** Where a place of a story is on this bastion, and what its policy wants to hear. */
+export interface Scene {
+  readonly kind: 'host' | 'database'
+  readonly target: string
+  readonly account: string
+  readonly policy: string | null
+  readonly trigger: string | null
+  /** Null: the target's first. */
+  readonly database: string | null
+}
+
+export interface StagePorts extends EvidencePorts {
+  readonly state: EvidencePorts['state'] & Pick<State, 'grant'>
+  readonly ssh: SshPlace
+  readonly postgres: PostgresPlace
+  readonly actor: (player: Player) => Actor
+  /** Throws `not_found` where this bastion has no such place. */
+  readonly scene: (place: Place) => Scene
+  /** Breaks the recorder of a session of this story. */
+  readonly failRecorder: (session: string) => void
+  /** Passes the time until `at` (ms): a drill waits, a test moves its clock. */
+  readonly until: (at: number) => Promise<void>
+  /** What only tests have. */
+  readonly beyond: (action: Action, stage: Stage) => Promise<Outcome>
+}
+
+/** A grant takes effect and is refused at once; its sessions are rows within moments. */
+const ROW_MS = 5_000
+
+export class Stage implements World {
+  readonly #ports: StagePorts
+  readonly #startedAt: number
+  readonly #held = new HeldSessions()
+  /** Whoever broke the glass last: `ssh` and `psql` are theirs. */
+  #owner: { readonly player: Player; readonly place: Place } | undefined
+  #grant: Grant | undefined
+  #secret: { readonly grant: string; readonly login: PostgresLogin } | undefined
+  /** When access ended or its reason came (monotonic µs); what `every session ends` is measured from. */
+  #overUs: number | undefined
+  #askedUs: number | undefined
+
+  constructor(ports: StagePorts) {
+    this.#ports = ports
+    this.#startedAt = ports.clock.now()
+  }
+
+  /** The grant that the story is about; undefined before there is one. */
+  get grant(): Grant | undefined {
+    return this.#grant
+  }
+
+  /** What happens now ends access: `every session ends` is measured from here. */
+  ends(): void {
+    this.#overUs = this.#ports.clock.monotonicUs()
+  }
+
+  async perform(action: Action): Promise<Outcome> {
+    switch (action.kind) {
+      case 'break-glass':
+        return this.#breakGlass(action)
+      case 'connect':
+        return this.#connect(action.who, action.place, action.with)
+      case 'run':
+        return this.#run(action)
+      case 'decide': {
+        const note = action.how === 'approve' ? '--note' : '--reason'
+        return this.command(action.who, [action.how, this.#grantId(), note, 'a rehearsal'])
+      }
+      case 'override':
+        return this.#override(action.who, action.reason)
+      case 'extend':
+        return this.command(action.who, ['extend', this.#grantId(), '--reason', action.reason])
+      case 'take-away':
+        return this.#takeAway(action.who, action.how)
+      case 'review':
+      case 'vouch':
+      case 'bypass':
+      case 'lock':
+      case 'unlock':
+      case 'time':
+      case 'disk-full':
+      case 'channel':
+        return this.#ports.beyond(action, this)
+      default:
+        return this.#happen(action)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#held.close()
+  }
+
+  /** Runs one of Halligan's commands as that person; done, waiting or refused, by its exit status. */
+  async command(player: Player, words: readonly string[]): Promise<Outcome> {
+    const since = this.#ports.clock.now()
+    const ran = await this.#say(player, words)
+    return this.#attempted(player, ran, since)
+  }
+
+  async #say(player: Player, words: readonly string[]): Promise<SshRan> {
+    const actor = this.#ports.actor(player)
+    const login = this.#login(actor, actor.name, 'its code')
+    return runSsh(this.#ports.ssh, login, words.map(quote).join(' '))
+  }
+
+  #login(actor: Actor, login: string, credential: Credential): SshLogin {
+    // A wrong, a used or no code is shown with the other key: nothing is remembered for that one.
+    const isUsual = credential === 'its code'
+    let codes = 0
+    const answer = async (prompt: string): Promise<string | undefined> => {
+      if (!prompt.endsWith('Code: ')) return ''
+      if (credential === 'no code') return ''
+      // Asked again, it was not taken: enough is known, and more would count as guessing.
+      if (++codes > 1) return undefined
+      if (isUsual) return actor.code()
+      if (credential === 'a wrong code') return actor.wrongCode
+      if (actor.usedCode === undefined) throw new HalliganError('usage', `${actor.name} has not used a code yet`)
+      return actor.usedCode
+    }
+    return { login, privateKey: actor.keys[isUsual ? 0 : 1], answer }
+  }
+
+  async #breakGlass({ who, place, forMs, reason }: Extract<Action, { kind: 'break-glass' }>): Promise<Outcome> {
+    const scene = this.#ports.scene(place)
+    const since = this.#ports.clock.now()
+    this.#askedUs = this.#ports.clock.monotonicUs()
+    const ran = await this.#say(who, [
+      'request',
+      scene.target,
+      '--account',
+      scene.account,
+      '--reason',
+      reason,
+      '--json',
+      ...(scene.trigger === null ? [] : ['--trigger', scene.trigger]),
+      ...(scene.policy === null ? [] : ['--policy', scene.policy]),
+      ...(forMs === null ? [] : ['--for', formatDuration(forMs)]),
+    ])
+    const id = /"id":"(g[a-z0-9]+)"/.exec(ran.stdout)?.[1]
+    if (id !== undefined && (ran.status === 0 || ran.status === 75)) {
+      this.#grant = await this.#ports.state.grant(id)
+      this.#owner = { player: who, place }
+      this.#overUs = undefined
+    }
+    return this.#attempted(who, ran, since)
+  }
+
+  async #connect(who: Player, place: Place, credential: Credential): Promise<Outcome> {
+    const scene = this.#ports.scene(place)
+    if (scene.kind === 'database') return this.#connectToDatabase(who, scene, credential)
+    const actor = this.#ports.actor(who)
+    const since = this.#ports.clock.now()
+    const login = this.#login(actor, `${actor.name}+${scene.account}@${scene.target}`, credential)
+    return this.#attempted(who, await runSsh(this.#ports.ssh, login, 'exit 0'), since)
+  }
+
+  async #connectToDatabase(who: Player, scene: Scene, credential: Credential): Promise<Outcome> {
+    const actor = this.#ports.actor(who)
+    const since = this.#ports.clock.now()
+    if (credential === 'a made-up secret') {
+      const database = scene.database === null ? scene.target : `${scene.target}/${scene.database}`
+      const ran = await runPsql(
+        this.#ports.postgres,
+        { user: actor.name, secret: 'x'.repeat(43), database },
+        'select 1',
+      )
+      if (ran.kind === 'rows') return attempted('done', 'a secret that was made up was taken')
+      return this.#refused(who, { status: ran.sqlstate, text: ran.message }, since)
+    }
+    const words = ['dsn', scene.target, '--account', scene.account]
+    if (scene.database !== null) words.push('--database', scene.database)
+    const login = this.#login(actor, actor.name, credential)
+    return this.#attempted(who, await runSsh(this.#ports.ssh, login, words.map(quote).join(' ')), since)
+  }
+
+  async #run({ client, command, prints }: Extract<Action, { kind: 'run' }>): Promise<Outcome> {
+    const { player } = this.#mustOwn()
+    const since = this.#ports.clock.now()
+    const ran = client === 'ssh' ? await this.#runOnHost(player, command) : await this.#runStatement(player, command)
+    if (ran.kind === 'refused') return this.#refused(player, ran.told, since)
+    const figure = this.#accessFigure()
+    if (prints !== null && !prints.test(ran.text))
+      return { kind: 'not-so', detail: `printed ${JSON.stringify(ran.text.slice(0, 120))}`, ...figure }
+    return { ...attempted('done', `printed ${JSON.stringify(ran.text.trim().slice(0, 60))}`), ...figure }
+  }
+
+  async #runOnHost(player: Player, command: string): Promise<Ran> {
+    const ran = await runSsh(this.#ports.ssh, this.#hostLogin(player), command)
+    if (ran.status === 0) return { kind: 'ran', text: ran.stdout }
+    return { kind: 'refused', told: { status: String(ran.status), text: ran.stderr } }
+  }
+
+  async #runStatement(player: Player, sql: string): Promise<Ran> {
+    const login = await this.#databaseLogin(player)
+    if ('refused' in login) return { kind: 'refused', told: login.refused }
+    const ran = await runPsql(this.#ports.postgres, login, sql)
+    if (ran.kind === 'rows') return { kind: 'ran', text: ran.text }
+    return { kind: 'refused', told: { status: ran.sqlstate, text: ran.message } }
+  }
+
+  #hostLogin(player: Player): SshLogin {
+    const actor = this.#ports.actor(player)
+    const { target, account } = this.#ports.scene(this.#mustOwn().place)
+    return this.#login(actor, `${actor.name}+${account}@${target}`, 'its code')
+  }
+
+  /** The secret of the present grant, made once: as it is used in an emergency. */
+  async #databaseLogin(player: Player): Promise<PostgresLogin | { readonly refused: Told }> {
+    const grant = this.#grantId()
+    if (this.#secret?.grant === grant) return this.#secret.login
+    const { target, account } = this.#ports.scene(this.#mustOwn().place)
+    const ran = await this.#say(player, ['dsn', target, '--account', account])
+    if (ran.status !== 0) return { refused: { status: String(ran.status), text: ran.stderr } }
+    const uri = new URL(ran.stdout.trim())
+    const login = { user: decodeURIComponent(uri.username), secret: uri.password, database: uri.pathname.slice(1) }
+    this.#secret = { grant, login }
+    return login
+  }
+
+  async #override(who: Player, reason: string): Promise<Outcome> {
+    const { target } = this.#ports.scene(this.#mustOwn().place)
+    return this.command(who, ['request', target, '--override', '--reason', reason, '--json'])
+  }
+
+  async #takeAway(who: Player, how: 'give back' | 'revoke'): Promise<Outcome> {
+    const words = how === 'revoke' ? ['revoke', this.#grantId(), '--reason', 'a rehearsal'] : ['end', this.#grantId()]
+    this.ends()
+    return this.command(who, words)
+  }
+
+  async #happen(action: Happening): Promise<Outcome> {
+    switch (action.kind) {
+      case 'stay-busy':
+        return this.#stayBusy(action.client, action.command)
+      case 'runs-out':
+        return this.#runOut()
+      case 'ended':
+        assert(this.#overUs !== undefined, 'a story says first what ends its sessions')
+        return this.#held.allEnded(this.#ports.clock, this.#overUs, action.withinMs)
+      case 'still-running':
+        return this.#held.stillRunning()
+      case 'alert':
+        return alertAccepted(this.#ports, action.alert, action.withinMs, this.#startedAt, this.#subjects())
+      case 'ledger':
+        return this.#ledgerSays(action.leaf)
+      case 'recorder-fails':
+        return this.#failRecorder()
+      case 'sealed':
+        return verified(this.#ports, this.#grantId())
+      case 'shows':
+        return recordingShows(this.#ports, this.#grantId(), action.text)
+      case 'tampered':
+        return tamperedCopyFound(this.#ports, this.#grantId())
+      case 'marked-unannounced': {
+        const grant = await this.#ports.state.grant(this.#grantId())
+        return grant === undefined || grant.unannouncedAt === null
+          ? { kind: 'not-so', detail: 'the grant bears no such mark' }
+          : { kind: 'so', detail: 'marked on the grant' }
+      }
+      case 'time':
+      case 'disk-full':
+      case 'channel':
+        return this.#ports.beyond(action, this)
+    }
+  }
+
+  async #stayBusy(client: 'ssh' | 'psql', command: string): Promise<Outcome> {
+    const { player } = this.#mustOwn()
+    const nowUs = (): number => this.#ports.clock.monotonicUs()
+    const before = await this.#openSessions()
+    let held: Held
+    if (client === 'ssh') held = await holdSsh(this.#ports.ssh, this.#hostLogin(player), command, nowUs)
+    else {
+      const login = await this.#databaseLogin(player)
+      if ('refused' in login) return { kind: 'not-so', detail: login.refused.text.trim() }
+      held = await holdPsql(this.#ports.postgres, login, command, nowUs)
+    }
+    this.#held.add(held)
+    const opened = await awaited(this.#ports.clock, ROW_MS, async () =>
+      (await this.#openSessions()).find((id) => !before.includes(id)),
+    )
+    if (opened === undefined || !held.isOpen()) return { kind: 'not-so', detail: 'the session did not stay open' }
+    return { kind: 'so', detail: `session ${opened}`, ...this.#accessFigure() }
+  }
+
+  async #openSessions(): Promise<string[]> {
+    const sessions = await this.#ports.state.sessions({ grant: this.#grantId(), states: ['open'] })
+    return sessions.map(({ id }) => id)
+  }
+
+  async #runOut(): Promise<Outcome> {
+    const expiresAt = (await this.#ports.state.grant(this.#grantId()))?.expiresAt ?? null
+    if (expiresAt === null) return { kind: 'not-so', detail: 'the grant has no end: it is not active' }
+    const { clock } = this.#ports
+    await this.#ports.until(expiresAt)
+    this.#overUs = clock.monotonicUs() - (clock.now() - expiresAt) * 1000
+    return { kind: 'so', detail: `its end was ${new Date(expiresAt).toISOString().slice(11, 19)} UTC` }
+  }
+
+  async #failRecorder(): Promise<Outcome> {
+    const [session] = await this.#openSessions()
+    if (session === undefined) return { kind: 'not-so', detail: 'no session is running' }
+    this.ends()
+    this.#ports.failRecorder(session)
+    return { kind: 'so', detail: `session ${session} can no longer be recorded` }
+  }
+
+  async #ledgerSays(leaf: string): Promise<Outcome> {
+    const found = await awaited(this.#ports.clock, ROW_MS, async () =>
+      (await leavesAbout(this.#ports, this.#startedAt, this.#subjects())).find(({ type }) => type === leaf),
+    )
+    return found === undefined
+      ? { kind: 'not-so', detail: 'the ledger does not say it' }
+      : { kind: 'so', detail: JSON.stringify(found).slice(0, 200) }
+  }
+
+  /** Names and ids by which leaves and alerts of this story are known. */
+  #subjects(): string[] {
+    const { actor } = this.#ports
+    const people = [actor('alice').name, ...(this.#owner === undefined ? [] : [actor(this.#owner.player).name])]
+    return this.#grant === undefined ? people : [this.#grant.id, ...people]
+  }
+
+  async #attempted(who: Player, ran: SshRan, since: number): Promise<Outcome> {
+    if (ran.status === 0) return attempted('done', '')
+    const text = [...ran.prompts.slice(1), ran.stderr].join('\n')
+    if (ran.status === 75 && /waits for approval/.test(ran.stdout + text)) return attempted('waiting', '')
+    if (ran.status === 75 && /"state":"requested"/.test(ran.stdout)) return attempted('waiting', '')
+    return this.#refused(who, { status: String(ran.status), text }, since)
+  }
+
+  async #refused(who: Player, told: Told, since: number): Promise<Outcome> {
+    const name = this.#ports.actor(who).name
+    const leaves = await leavesAbout(this.#ports, since, [name])
+    if (leaves.some(({ type }) => type === 'session-opened'))
+      return { kind: 'not-so', detail: 'a session was opened all the same' }
+    const why = refusalOf(told, leaves)
+    const detail = `status ${told.status}: ${told.text.trim().split('\n').slice(-2).join(' ').slice(0, 200)}`
+    return {
+      kind: 'attempted',
+      attempted: why === undefined ? { kind: 'unexpected' } : { kind: 'refused', why },
+      detail,
+    }
+  }
+
+  #accessFigure(): { readonly figure?: { readonly what: 'access'; readonly ms: number } } {
+    const askedUs = this.#askedUs
+    this.#askedUs = undefined
+    if (askedUs === undefined) return {}
+    return { figure: { what: 'access', ms: Math.round((this.#ports.clock.monotonicUs() - askedUs) / 1000) } }
+  }
+
+  #mustOwn(): { readonly player: Player; readonly place: Place } {
+    if (this.#owner === undefined) throw new HalliganError('usage', 'nobody has broken the glass in this story yet')
+    return this.#owner
+  }
+
+  #grantId(): string {
+    if (this.#grant === undefined) throw new HalliganError('usage', 'there is no grant in this story yet')
+    return this.#grant.id
+  }
+}
+
+type Ran = { readonly kind: 'ran'; readonly text: string } | { readonly kind: 'refused'; readonly told: Told }
+
+function attempted(kind: 'done' | 'waiting', detail: string): Outcome {
+  return { kind: 'attempted', attempted: { kind }, detail }
+}
+
+/** One word of a command line, as `splitCommand` reads it. */
+function quote(word: string): string {
+  return /^[\w./:@%+,=-]+$/.test(word) ? word : `"${word.replace(/["\\$`]/g, '\\$&')}"`
+}
