@@ -76,3 +76,8 @@ export function applicationName(application: string, session: string): string {
   name = name.slice(0, APPLICATION_NAME_BYTES - suffix.length)
   return `${name}${suffix}`.trimStart()
 }
+
+/** The session an application name carries as `applicationName` put it there; undefined when there is none. */
+export function applicationSession(application: string): string | undefined {
+  return /(?:^| )\[(s[a-z2-7]{12})\]$/.exec(application)?.[1]
+}
