@@ -24,7 +24,7 @@ export function gateStep(gate: AlertGate, accepted: number, waitedMs: number): G
     case 'hold': {
       const untilMs = gate.withinMs + gate.holdMaxMs
       if (!(waitedMs >= untilMs)) return { kind: 'wait', untilMs }
-      return gate.then === 'allow' ? { kind: 'unannounced' } : { kind: 'refuse' }
+      return gate.afterHold === 'allow' ? { kind: 'unannounced' } : { kind: 'refuse' }
     }
   }
 }

@@ -4,6 +4,7 @@
 import type { User } from '../identity/user.ts'
 import type { Target } from '../target.ts'
 import { isAmong, ruleFor } from './approval.ts'
+import { checksFor } from './candidate.ts'
 import { networksMeet } from './network.ts'
 import type { Policy } from './policy.ts'
 import { accountsOn, coversTarget, coversUser } from './scope.ts'
@@ -94,7 +95,20 @@ function looseness(one: Policy, other: Policy, account: string): string | undefi
     const same = theirs.find((trigger) => trigger.name === name)
     return required(one, account, name) === (same?.required ?? least)
   })
-  return isEqual && one.duration.maxMs > other.duration.maxMs ? 'a longer maximum' : undefined
+  if (isEqual && one.duration.maxMs > other.duration.maxMs) return 'a longer maximum'
+  return isEqual ? uncheckedBy(one, other, account) : undefined
+}
+
+/** The check that only `other` makes, for a trigger on which both need as many approvals. */
+function uncheckedBy(one: Policy, other: Policy, account: string): string | undefined {
+  for (const { name } of one.triggers) {
+    if (!other.triggers.some((trigger) => trigger.name === name)) continue
+    if (required(one, account, name) !== required(other, account, name)) continue
+    const made = new Set(checksFor(one, name).map(({ check }) => check))
+    const missing = checksFor(other, name).find(({ check }) => !made.has(check))
+    if (missing !== undefined) return `one check ("${missing.check}") less`
+  }
+  return undefined
 }
 
 /** A trigger without a rule is refused: nothing is stricter. */

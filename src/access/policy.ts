@@ -85,7 +85,8 @@ export interface AlertGate {
   readonly otherwise: 'allow' | 'deny' | 'hold'
   /** With `hold`: how much longer (ms), and what then. */
   readonly holdMaxMs: number
-  readonly then: 'allow' | 'deny'
+  /** `then` in the file. */
+  readonly afterHold: 'allow' | 'deny'
 }
 
 export interface ApprovalRule {

@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts'
 import type { Secrets } from '../config/secrets.ts'
 import { buildDirectory } from '../identity/directory.ts'
 import { LiveDirectory } from '../identity/live-directory.ts'
-import type { Identity } from '../identity/user.ts'
+import type { Directory, Identity } from '../identity/user.ts'
 
 export class Current {
   /** Its users read what is in force, on connections that are open too. */
@@ -18,7 +18,7 @@ export class Current {
 
   /** Throws `config_invalid` when two users share a name or a key. */
   constructor(config: Config, secrets: Secrets) {
-    this.directory = new LiveDirectory(buildDirectory(config.users))
+    this.directory = new LiveDirectory(peopleOf(config))
     this.#config = config
     this.#secrets = secrets
     this.know(config.policies)
@@ -56,10 +56,15 @@ export class Current {
 
   /** From now on this is in force, everywhere at once. Throws `config_invalid` before anything has changed. */
   replace(config: Config, secrets: Secrets): void {
-    const people = buildDirectory(config.users)
+    const people = peopleOf(config)
     this.know(config.policies)
     this.#config = config
     this.#secrets = secrets
     this.directory.replace(people)
   }
+}
+
+/** Whoever is disabled is not known: their login reads like that of a stranger. */
+function peopleOf(config: Config): Directory {
+  return buildDirectory(config.users.filter(({ isDisabled }) => isDisabled !== true))
 }

@@ -19,6 +19,7 @@ export interface Config {
   readonly recordingsDirectory: string
   readonly journal: { readonly segmentBytes: number }
   readonly secrets: SecretSource
+  /** With those who are disabled: their names and keys stay taken, nothing is opened to them. */
   readonly users: readonly User[]
   readonly targets: readonly Target[]
   readonly channels: readonly Channel[]

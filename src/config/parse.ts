@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { HalliganError } from '../errors.ts'
+import type { User } from '../identity/user.ts'
 import type { Target } from '../target.ts'
 import { checkOf, drillOf } from './check-schema.ts'
 import type { WrittenChannel } from './channel-schema.ts'
@@ -137,13 +138,17 @@ function configOf(
     recordingsDirectory: below(written.recordings ?? `${written.state}/recordings`),
     journal: { segmentBytes: written.journal.segment },
     secrets: { directory: below(secrets.directory), key: keySourceOf(secrets.key, below) },
-    users: written.users,
+    users: written.users.map(userOf),
     targets: written.targets.map((target) => targetOf(target, pems)),
     channels: written.channels.map((channel) => channelOf(channel, pems)),
     checks: written.checks.map(checkOf),
     drills: written.drills.map(drillOf),
     policies: written.policies.map(policyOf),
   }
+}
+
+function userOf({ disabled, ...user }: WrittenConfig['users'][number]): User {
+  return disabled ? { ...user, isDisabled: true } : user
 }
 
 function keySourceOf(key: WrittenConfig['secrets']['key'], below: (path: string) => string): Config['secrets']['key'] {

@@ -8,7 +8,7 @@ import { describeConflict, directoryConflicts } from '../identity/directory.ts'
 import { commandNames, nameKey } from '../identity/name.ts'
 import type { User } from '../identity/user.ts'
 import type { Target } from '../target.ts'
-import type { Config } from './config.ts'
+import type { CheckConfig, Config } from './config.ts'
 import type { Path } from './yaml.ts'
 
 export interface ReferenceProblem {
@@ -19,20 +19,31 @@ export interface ReferenceProblem {
 
 /** Everything that does not fit together. */
 export function checkReferences(config: Config): ReferenceProblem[] {
-  const { users, targets, channels, policies } = config
+  const { users, targets, channels, checks, drills, policies } = config
   return [
     ...listenersApart(config),
     ...usersApart(users),
     ...targetsApart(users, targets),
     ...namedOnce(channels, 'channels', 'channel'),
+    ...namedOnce(checks, 'checks', 'check'),
+    ...namedOnce(drills, 'drills', 'drill'),
+    ...drillsHaveCanaries(config),
     ...namedOnce(policies, 'policies', 'policy'),
-    ...policies.flatMap((policy, index) => leadsSomewhere(policy, ['policies', index], config)),
-    ...checkPolicies(policies, users, targets).map(({ policy, path, message, hint }) => ({
+    ...policies.flatMap((policy, index) => [
+      ...leadsSomewhere(policy, ['policies', index], config),
+      ...asksOutside(policy, ['policies', index], config),
+      ...canBeKept(policy, ['policies', index], config),
+    ]),
+    ...checkPolicies(policies, users.filter(isEnabled), targets).map(({ policy, path, message, hint }) => ({
       path: ['policies', policy, ...path],
       message,
       hint,
     })),
   ]
+}
+
+function isEnabled(user: User): boolean {
+  return user.isDisabled !== true
 }
 
 function listenersApart({ listen }: Config): ReferenceProblem[] {
@@ -86,6 +97,7 @@ function namedOnce(things: readonly { readonly name: string }[], list: string, w
 function leadsSomewhere(policy: Policy, at: Path, config: Config): ReferenceProblem[] {
   const covered = config.targets.filter((target) => coversTarget(policy, target))
   const databases = covered.flatMap((target) => (target.kind === 'postgres' ? target.databases : []))
+  // Whoever is disabled is somebody all the same: disabling a person must not need a second edit to count.
   const groups = config.users.flatMap((user) => user.groups)
   const named = (list: readonly { readonly name: string }[]) => list.map(({ name }) => name)
   const known = {
@@ -116,6 +128,7 @@ function leadsSomewhere(policy: Policy, at: Path, config: Config): ReferenceProb
       ...unknown(from.groups, known.group, 'nobody is in the group', 'approval', index, 'from', 'groups'),
     ]
   })
+  const escalation = ['review', 'escalate', 'channels']
   const strangers = unknown(policy.targets.names, known.target, 'there is no target', 'targets', 'names')
   const nothing = { path: [...at, 'targets'], message: `policy "${policy.name}" matches no target` }
   return [
@@ -129,6 +142,7 @@ function leadsSomewhere(policy: Policy, at: Path, config: Config): ReferenceProb
       : unknown(policy.accounts, known.account, 'no target here has the account', 'accounts')),
     ...unknown(policy.scope.databases, known.database, 'no target here has the database', 'scope', 'databases'),
     ...unknown(policy.alerts.channels, known.channel, 'there is no channel', 'alerts', 'channels'),
+    ...unknown(policy.review.escalate?.channels ?? [], known.channel, 'there is no channel', ...escalation),
     ...unknown(policy.review.by.groups, known.group, 'nobody is in the group', 'review', 'by', 'groups'),
     ...unknown(policy.overlaps, known.policy, 'there is no other policy', 'overlaps'),
     ...when,
@@ -137,6 +151,81 @@ function leadsSomewhere(policy: Policy, at: Path, config: Config): ReferenceProb
       path: [...at, ...problem.path],
     })),
   ]
+}
+
+/** Checks that are there, and that ask about what the clause is about. */
+function asksOutside({ onCall, triggers, reason }: Policy, at: Path, { checks }: Config): ReferenceProblem[] {
+  const known = new Map(checks.map((check) => [check.name, check]))
+  const among = new Set(known.keys())
+  const missing = (check: string, path: Path): ReferenceProblem[] =>
+    known.has(check) ? [] : [{ path, message: `there is no check "${check}"`, ...listed(among) }]
+  const person = onCall === null ? undefined : known.get(onCall.check)
+  const forEveryone =
+    person === undefined || asksAbout(person, 'user')
+      ? []
+      : [
+          {
+            path: [...at, 'onCall', 'check'],
+            message: `the check "${person.name}" does not ask about the person`,
+            hint: 'name one with {user} in its url, or with a PagerDuty schedule or escalation policy',
+          },
+        ]
+  return [
+    ...(onCall === null ? [] : missing(onCall.check, [...at, 'onCall', 'check'])),
+    ...forEveryone,
+    ...triggers.flatMap(({ require }, index): ReferenceProblem[] => {
+      if (require === undefined) return []
+      const path = [...at, 'triggers', index, 'require']
+      const check = known.get(require.check)
+      if (check === undefined || !asksAbout(check, 'incident') || reason.incident?.required === true)
+        return missing(require.check, path)
+      const message = `the check "${check.name}" asks about the incident, and this policy needs none`
+      return [{ path, message, hint: 'add `incident` to `reason`' }]
+    }),
+  ]
+}
+
+/** Whether the placeholder is in what the check asks or expects. */
+function asksAbout(check: CheckConfig, what: 'user' | 'incident'): boolean {
+  if (check.kind === 'pagerduty') return what === 'user' && check.asks.kind !== 'open-incident'
+  const { url, expect } = check
+  return url.includes(`{${what}}`) || (expect.kind === 'equals' && String(expect.value).includes(`{${what}}`))
+}
+
+/** Promises that could not be kept: a gate that never opens, a list of commands where no command line is seen. */
+function canBeKept({ alerts, scope, ...policy }: Policy, at: Path, config: Config): ReferenceProblem[] {
+  const outside = config.channels.filter(({ name, outside }) => outside && alerts.channels.includes(name)).length
+  const isShut = alerts.gate !== null && alerts.gate.accepted > outside
+  const other =
+    scope.commands.length === 0
+      ? undefined
+      : config.targets.find((target) => target.kind !== 'ssh' && coversTarget({ ...policy, alerts, scope }, target))
+  return [
+    ...(isShut
+      ? [
+          {
+            path: [...at, 'alerts', 'gate', 'accepted'],
+            message: `the gate waits for ${alerts.gate?.accepted} channels, but ${outside} of this policy's are marked \`outside: true\``,
+            hint: 'what this machine could hide does not count; name more channels, or ask for fewer',
+          },
+        ]
+      : []),
+    ...(other === undefined
+      ? []
+      : [
+          {
+            path: [...at, 'scope', 'commands'],
+            message: `commands are seen on ssh targets only, and "${other.name}" is of kind ${other.kind}`,
+            hint: 'select ssh targets alone: `labels: { kind: ssh }`',
+          },
+        ]),
+  ]
+}
+
+/** A rehearsal that has nothing to open would only ever fail. */
+function drillsHaveCanaries({ drills, targets }: Config): ReferenceProblem[] {
+  if (drills.length === 0 || targets.some(({ canary }) => canary === true)) return []
+  return [{ path: ['drills'], message: 'there is no target with `canary: true`, and drills open nothing else' }]
 }
 
 const MAX_LISTED = 8

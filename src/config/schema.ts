@@ -55,6 +55,7 @@ const user = z.strictObject({
   groups: names.default([]),
   roles: z.array(roleSchema).min(1).default(['engineer']),
   keys: z.array(keyLine).min(1, { error: 'without a key nobody can come in' }).max(MAX_KEYS),
+  disabled: z.boolean().default(false).describe('Nothing is opened to this person, and what is open ends.'),
 })
 
 const keySource = z

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { HalliganError } from '../errors.ts'
 import { nameProblem } from '../identity/name.ts'
-import type { Channel, ChannelUrl, Config } from './config.ts'
+import type { Channel, ChannelUrl, CheckConfig, Config } from './config.ts'
 import { errorMessage } from './error-message.ts'
 
 export interface SecretSource {
@@ -95,6 +95,7 @@ export function missingSecrets(
   }
   for (const channel of config.channels)
     for (const name of channelSecrets(channel)) needed.set(name, `channel ${channel.name}`)
+  for (const check of config.checks) for (const name of checkSecrets(check)) needed.set(name, `check ${check.name}`)
   return [...needed].flatMap(([name, neededBy]) => (secrets.has(name) ? [] : [{ name, neededBy }]))
 }
 
@@ -113,6 +114,10 @@ function channelSecrets(channel: Channel): readonly string[] {
     case 'syslog':
       return []
   }
+}
+
+function checkSecrets(check: CheckConfig): readonly string[] {
+  return check.kind === 'pagerduty' ? [check.secret] : Object.values(check.headers)
 }
 
 function urlSecret(url: ChannelUrl): readonly string[] {

@@ -15,7 +15,12 @@ const labels = z
   .refine((labels) => !Object.hasOwn(labels, 'kind'), { error: 'the label kind is given by the target itself' })
   .describe('Free labels that policies select by.')
 
-const base = { name, labels, accounts: names.min(1).describe('Logins or roles that policies may hand out.') }
+const base = {
+  name,
+  labels,
+  accounts: names.min(1).describe('Logins or roles that policies may hand out.'),
+  canary: z.boolean().default(false).describe('Nothing of value is behind it: drills may use it, and nothing else.'),
+}
 
 /** `type base64 [comment]`, as ssh-keygen writes it: to the type and the blob, with the comment apart. */
 export const keyLine = z.string().transform((line, context) => {

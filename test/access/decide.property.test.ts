@@ -10,8 +10,19 @@ import type { Policy } from '../../src/access/policy.ts'
 import type { Target } from '../../src/target.ts'
 import { MINUTE, NOW, grant, orders, policy, user, web } from './examples.ts'
 
-const people = [user('alice', ['oncall']), user('bob', ['leads', 'oncall']), user('eve', [])]
-const targets: readonly Target[] = [orders, web, { ...web, name: 'web-2', labels: { env: 'test' } }]
+const people = [
+  user('alice', ['oncall']),
+  user('bob', ['leads', 'oncall']),
+  user('eve', []),
+  { ...user('eve', ['oncall']), isDrill: true as const },
+  { ...user('bob', []), isDisabled: true },
+]
+const targets: readonly Target[] = [
+  orders,
+  web,
+  { ...orders, canary: true },
+  { ...web, name: 'web-2', labels: { env: 'test' } },
+]
 const accounts = ['app_readonly', 'app_readwrite', 'deploy', 'root']
 const networks = ['10.0.0.0/8', '10.1.0.0/16', '192.0.2.0/24', '2001:db8::/32']
 const addresses = ['10.0.0.1', '10.1.0.1', '192.0.2.9', '203.0.113.1', '2001:db8::1']
@@ -41,6 +52,17 @@ const anyPolicy: fc.Arbitrary<Policy> = fc
     accounts: fc.shuffledSubarray(accounts, { minLength: 1 }),
     from: fc.subarray(networks),
     triggers: fc.subarray(triggers, { minLength: 1 }).map((names) => names.map((name) => ({ name }))),
+    windows: fc.array(
+      fc.record({
+        days: fc.uniqueArray(fc.integer({ min: 1, max: 7 }), { minLength: 1 }),
+        fromMinute: fc.nat(1439),
+        toMinute: fc.integer({ min: 0, max: 1440 }),
+        // No change of clocks, so that the oracle can count minutes.
+        zone: fc.constantFrom('UTC', 'Asia/Kolkata'),
+      }),
+      { maxLength: 2 },
+    ),
+    onCall: fc.option(fc.constant({ check: 'on-call', onError: 'deny' as const })),
     maxMs: fc.integer({ min: 1, max: 240 }).map((minutes) => minutes * MINUTE),
     defaultMs: fc.integer({ min: 1, max: 240 }).map((minutes) => minutes * MINUTE),
     approval: fc.array(anyRule, { maxLength: 3 }),
@@ -86,6 +108,20 @@ function admits(policy: Policy, address: string): boolean {
   return policy.from.length === 0 || list.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
 }
 
+/** Whether a window is open, by counting minutes since a Monday midnight. */
+function isInTime(policy: Policy, now: number): boolean {
+  const week = 7 * 24 * 60
+  return (
+    policy.windows.length === 0 ||
+    policy.windows.some(({ days, fromMinute, toMinute, zone }) => {
+      const shift = zone === 'UTC' ? 0 : 330
+      const minute = (Math.floor((now - Date.UTC(2026, 0, 5)) / MINUTE) + shift) % week
+      const length = toMinute > fromMinute ? toMinute - fromMinute : toMinute + 24 * 60 - fromMinute
+      return days.some((day) => (minute - ((day - 1) * 24 * 60 + fromMinute) + 2 * week) % week < length)
+    })
+  )
+}
+
 /** What a decision is worth to the one who asked: more is more access. */
 function worth(decision: Decision): number {
   if (decision.kind === 'deny') return 0
@@ -93,18 +129,23 @@ function worth(decision: Decision): number {
   return decision.kind === 'allow' ? 10 : 10 - decision.required
 }
 
+const anyTime = fc.integer({ min: 0, max: 14 * 24 * 60 }).map((minutes) => NOW + minutes * MINUTE)
 const runs = { numRuns: 2000 }
 
 test('nothing is opened outside who, targets, accounts and networks of the policy that opened it', () => {
   fc.assert(
-    fc.property(anyPolicies, anyRequest, (policies, request) => {
-      const decision = decide(policies, request, NOW)
+    fc.property(anyPolicies, anyRequest, anyTime, (policies, request, now) => {
+      const decision = decide(policies, request, now)
       if (decision.kind === 'deny') return
       const { policy, account } = decision
       expect(policies).toContain(policy)
       expect(names(policy, request)).toBe(true)
       expect(leadsTo(policy, request.target)).toBe(true)
       expect(admits(policy, request.address)).toBe(true)
+      expect(isInTime(policy, now)).toBe(true)
+      expect(request.user.isDrill === true && request.target.canary !== true).toBe(false)
+      expect(request.user.isDisabled).not.toBe(true)
+      if (decision.kind !== 'incomplete' && policy.onCall !== null) expect(decision.checks).toContain(policy.onCall)
       expect(policy.accounts).toContain(account)
       expect(request.target.accounts).toContain(account)
       if (request.account !== undefined) expect(account).toBe(request.account)
@@ -119,7 +160,8 @@ test('whoever no policy covers is refused in the words for an unknown target', (
     fc.property(anyPolicies, anyRequest, (policies, request) => {
       const isCovered = policies.some((policy) => names(policy, request) && leadsTo(policy, request.target))
       const decision = decide(policies, request, NOW)
-      if (!isCovered) expect(decision).toMatchObject({ kind: 'deny', rule: 'no-policy' })
+      const isRefusedBefore = decision.kind === 'deny' && ['drill/canary', 'user/disabled'].includes(decision.rule)
+      if (!isCovered && !isRefusedBefore) expect(decision).toMatchObject({ kind: 'deny', rule: 'no-policy' })
     }),
     runs,
   )
@@ -171,6 +213,7 @@ test('the same question has the same answer, in whatever order the policies stan
   )
 })
 
+const never = { days: [1], fromMinute: 0, toMinute: 1, zone: 'UTC' }
 const restrictions: readonly ((policy: Policy) => Policy)[] = [
   (policy) => ({ ...policy, who: { ...policy.who, groups: policy.who.groups.slice(1) } }),
   (policy) => ({ ...policy, who: { ...policy.who, users: [] } }),
@@ -181,6 +224,7 @@ const restrictions: readonly ((policy: Policy) => Policy)[] = [
   (policy) => ({ ...policy, reason: { ...policy.reason, minLength: policy.reason.minLength + 20 } }),
   (policy) => ({ ...policy, approval: policy.approval.map((rule) => ({ ...rule, required: rule.required + 1 })) }),
   (policy) => ({ ...policy, approval: policy.approval.slice(0, -1) }),
+  (policy) => ({ ...policy, windows: policy.windows.length === 0 ? [never] : policy.windows.slice(0, 1) }),
 ]
 
 test('a policy made stricter never gives more for what is asked by name', () => {

@@ -35,6 +35,17 @@ const overlaps = [
     want: ['looser 1'],
   },
 ]
+const requires = (check: string) => [{ name: 'customer-impact', require: { check, onError: 'deny' as const } }]
+
+test('a policy that makes one check less than another over the same account is found', () => {
+  const checked = policy({ name: 'checked', triggers: requires('open-incident') })
+  expect(codes(checked, policy())).toEqual(['looser 1'])
+  expect(codes(checked, policy({ overlaps: ['checked'] }))).toEqual([])
+  expect(codes(checked, policy({ triggers: requires('open-incident') }))).toEqual([])
+  const onCall = { check: 'on-call', onError: 'deny' as const }
+  expect(codes(policy({ name: 'checked', onCall }), policy())).toEqual(['looser 1'])
+})
+
 for (const { name, other, want } of overlaps) {
   test(`a policy beside a stricter one: ${name}`, () => {
     expect(codes(strict, other).filter((found) => found.startsWith('looser'))).toEqual(want)

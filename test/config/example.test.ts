@@ -23,30 +23,32 @@ test('the committed JSON Schema is what the schema gives today', async () => {
 })
 
 test('every field there is, but for those not supported yet, is shown in the example', () => {
-  const later = [
-    'schemas',
-    'gate',
-    'require',
-    'onError',
-    'extensions',
-    'count',
-    'self',
-    'results',
-    'rows',
-    'confidential',
-  ]
+  const later = ['schemas', 'tables', 'results', 'rows', 'confidential']
   const shown = (field: string) => new RegExp(`\\b${field}:`).test(example) || example.includes(`\`${field}`)
   expect(fieldNames().filter((field) => !shown(field) && !later.includes(field))).toEqual([])
 })
 
 test('units become ms and bytes, names become what they name, defaults are filled in', () => {
-  const [database, host, root] = config.policies
+  const [database, host, root, restart] = config.policies
   expect(database).toMatchObject({
-    duration: { defaultMs: 1_800_000, maxMs: 7_200_000, extensions: { count: 0, self: false } },
-    mfa: { methods: ['totp'], rememberMs: 600_000 },
+    duration: { defaultMs: 1_800_000, maxMs: 7_200_000, extensions: { count: 1, self: true } },
+    mfa: { methods: ['totp', 'recovery'], rememberMs: 600_000 },
     reason: { minLength: 15, incident: { pattern: '^INC-\\d+$', required: true } },
-    review: { withinMs: 28_800_000, by: { groups: ['security'], roles: [] } },
-    triggers: [{ name: 'customer-impact' }, { name: 'security-incident' }],
+    review: {
+      withinMs: 28_800_000,
+      by: { groups: ['security'], roles: [] },
+      checklist: ['Was the trigger real?', 'Did the session stay within what the reason says?'],
+      escalate: { afterMs: 57_600_000, channels: ['security-desk'] },
+    },
+    alerts: {
+      gate: { accepted: 1, withinMs: 15_000, otherwise: 'hold', holdMaxMs: 120_000, afterHold: 'allow' },
+    },
+    triggers: [
+      { name: 'security-incident' },
+      { name: 'customer-impact', require: { check: 'open-incident', onError: 'allow' } },
+    ],
+    onCall: null,
+    windows: [],
     recording: { resultRows: 0, files: 'hash' },
     scope: { databases: ['shop'], schemas: [], commands: [], files: true },
   })
@@ -60,7 +62,38 @@ test('units become ms and bytes, names become what they name, defaults are fille
     },
   ])
   expect(host).toMatchObject({ reason: { incident: null }, from: [], channelBinding: 'prefer', overlaps: [] })
-  expect(root).toMatchObject({ mfa: { rememberMs: 0 }, recording: { resultRows: 0, files: 'full' } })
+  expect(root).toMatchObject({
+    mfa: { rememberMs: 0 },
+    recording: { resultRows: 0, files: 'full' },
+    windows: [{ days: [1, 2, 3, 4, 5], fromMinute: 420, toMinute: 1320, zone: 'Europe/Berlin' }],
+    onCall: { check: 'on-call-now', onError: 'deny' },
+  })
+  expect(restart?.scope).toMatchObject({
+    commands: ['sudo systemctl restart web', 'sudo systemctl status web'],
+    files: false,
+  })
+  expect(config.targets.filter(({ canary }) => canary === true).map(({ name }) => name)).toEqual(['canary-1'])
+  expect(config.drills).toEqual([{ name: 'monthly', everyMs: 30 * 86_400_000, stories: [] }])
+  expect(config.checks).toEqual([
+    {
+      kind: 'http-json',
+      name: 'open-incident',
+      url: 'https://status.example.com/api/incidents/{incident}',
+      headers: { Authorization: 'status-api' },
+      path: ['incident', 'status'],
+      expect: { kind: 'equals', value: 'open' },
+      timeoutMs: 5000,
+    },
+    {
+      kind: 'pagerduty',
+      name: 'on-call-now',
+      secret: 'pagerduty-api',
+      url: 'https://api.pagerduty.com',
+      asks: { kind: 'schedule', id: 'PABC123' },
+      email: '{user}@example.com',
+      timeoutMs: 5000,
+    },
+  ])
   expect(config.journal.segmentBytes).toBe(64 * 1024 * 1024)
   expect(config.listen.web).toEqual({
     host: '127.0.0.1',
@@ -99,7 +132,10 @@ test('the whole of it is frozen, and each policy carries the hash of its text', 
 })
 
 test('the hash of a policy does not depend on how its file is laid out', () => {
-  const other = parseConfig(example.replace('{ default: 30m, max: 2h }', '{ max: 120m, default: 30m }'), exampleFile)
+  const other = parseConfig(
+    example.replace('{ default: 30m, max: 2h, ex', '{ max: 120m, default: 30m, ex'),
+    exampleFile,
+  )
   expect(other.policies.map(({ hash }) => hash)).toEqual(config.policies.map(({ hash }) => hash))
   expect(other.sha256).not.toBe(config.sha256)
 })

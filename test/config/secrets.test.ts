@@ -139,8 +139,10 @@ test('what the configuration names and the directory lacks is listed with who ne
     { name: 'sec-slack-url', neededBy: 'channel sec-slack' },
     { name: 'duty-integration-key', neededBy: 'channel duty' },
     { name: 'smtp-password', neededBy: 'channel leads-mail' },
+    { name: 'status-api', neededBy: 'check open-incident' },
+    { name: 'pagerduty-api', neededBy: 'check on-call-now' },
   ])
-  expect(missingSecrets(config, new Secrets(new Map(), KEY))).toHaveLength(7)
+  expect(missingSecrets(config, new Secrets(new Map(), KEY))).toHaveLength(9)
 })
 
 const files: readonly { name: string; make: (path: string) => void }[] = [
