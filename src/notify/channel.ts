@@ -8,6 +8,8 @@ export interface Channel {
   readonly name: string
   /** True when it ends outside the machine and its administrator's reach: only such a channel opens an alert gate. */
   readonly outside: boolean
+  /** The same for the same configuration (procedure/announcement.ts); absent: none that an alert could be written for. */
+  readonly configuration?: string
   /**
    * Sends once and resolves when the receiver has taken responsibility; `receipt` is what it said, one printable line for
    * the ledger. Rejects when it did not (`Busy`: not now), or when `signal` aborted first. The alert's id is the same at

@@ -29,7 +29,6 @@ const longestFact = 500
 const longestFacts = 4000
 const longestName = 40
 const longestTitlePart = 80
-const longestType = 60
 const mostFacts = 24
 const longestLink = 1000
 
@@ -59,7 +58,7 @@ export function messageOf(alert: Alert): Message {
   const isDrill = payload['drill'] === true || alert.type.startsWith('drill.')
   const marks = marksOf(alert, isDrill, text('vouchedBy'))
   const subject = { user: text('user'), access, by: text('by'), name: text('name') || text('scope') }
-  const { title, severity } = wordingOf(plainText(alert.type, longestType), subject)
+  const { title, severity } = wordingOf(alert.type, subject)
   return {
     title: [...marks.map((mark) => `[${mark}]`), title].join(' '),
     marks,
@@ -91,7 +90,10 @@ function marksOf(alert: Alert, isDrill: boolean, vouchedBy: string): string[] {
 
 function factsOf(payload: Readonly<Record<string, unknown>>): Fact[] {
   const others = Object.keys(payload).filter((key) => !spoken.has(key))
-  const ordered = [...leading, ...others.map((key) => [key, inWords(oneLine(key, longestName))] as const)]
+  const ordered = [
+    ...leading,
+    ...others.map((key) => [key, plainText(inWords(key.slice(0, longestName)), longestName)] as const),
+  ]
   const facts: Fact[] = []
   let left = longestFacts
   for (const [key, name] of ordered) {

@@ -4,6 +4,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
 import { notifyLog } from '../log.ts'
+import { marked } from '../procedure/announcement.ts'
 import type { Alert, OutboxRow, State } from '../session/state.ts'
 import { attempt, type Outcome } from './attempt.ts'
 import { backOffMs } from './back-off.ts'
@@ -57,6 +58,12 @@ export class Outbox {
     this.#channels = new Map(options.channels.map((channel) => [channel.name, channel]))
     this.#clock = options.clock
     this.#random = options.random
+  }
+
+  /** The alert as it is to be written: with the mark of its channel as it is configured now. */
+  mark(alert: Alert): Alert {
+    const channel = this.#channels.get(alert.channel)
+    return marked(alert, channel === undefined ? undefined : { configuration: '', ...channel })
   }
 
   /** Looks for due alerts now: called once at start and after every commit with alerts. Never throws. */

@@ -7,7 +7,7 @@ import type { Alert } from '../session/state.ts'
 import type { Channel } from './channel.ts'
 import { postingUrl, postJson, receiptOf, refusal } from './http-post.ts'
 import { messageOf } from './message.ts'
-import { cut, oneLine } from './plain-text.ts'
+import { cut, oneLine, plainText } from './plain-text.ts'
 import type { Severity } from './wording.ts'
 
 export interface PagerDutyOptions {
@@ -112,7 +112,7 @@ function trigger(alert: Alert, hostname: string, key: string): PagerDutyEvent {
       severity: severities[message.severity],
       timestamp: new Date(alert.at).toISOString(),
       component: 'halligan',
-      class: oneLine(alert.type, longestKey),
+      class: plainText(alert.type, longestKey),
       custom_details: Object.fromEntries([
         ...message.facts.map(({ name, value }) => [name, value] as const),
         ['alert', alert.id],

@@ -6,7 +6,7 @@ import type { Alert } from '../session/state.ts'
 import type { Channel } from './channel.ts'
 import { postingUrl, postJson, receiptOf, refusal } from './http-post.ts'
 import { factLines, messageOf } from './message.ts'
-import { cut } from './plain-text.ts'
+import { cut, plainText } from './plain-text.ts'
 
 export interface SlackOptions {
   readonly name: string
@@ -49,7 +49,7 @@ export function slackMessage(alert: Alert): Readonly<Record<string, unknown>> {
       type: 'section',
       text: { type: 'mrkdwn', text: `<${escapeSlack(message.link)}|Look at it in Halligan>` },
     })
-  blocks.push({ type: 'context', elements: [plain(`${alert.type} ${alert.id}`)] })
+  blocks.push({ type: 'context', elements: [plain(plainText(`${alert.type} ${alert.id}`, longestHeader))] })
   return {
     text: [message.title, ...lines].map(escapeSlack).join('\n'),
     mrkdwn: false,

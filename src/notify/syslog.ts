@@ -1,9 +1,9 @@
 // Syslog over TLS (RFC 5425) or TCP (RFC 6587). The protocol acknowledges nothing. So one connection carries one alert, we
-// end our side, and wait for the receiver to end its own: it then has read to the end, and over TLS it is the receiver that
-// proved its name. What was only handed to the kernel is never an acknowledgement from outside.
+// end our side, and wait for the receiver to end its own: who answers our end with its own has read up to it, and over TLS
+// it is the receiver that proved its name. That is evidence, not a promise to keep it. What was only handed to the kernel is never an acknowledgement from outside.
 
 import type { Socket } from 'node:net'
-import type { Clock } from '../clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
 import type { Channel } from './channel.ts'
 import { dialTcp, dialTls, reasonOf, type Place } from './dial.ts'
@@ -18,6 +18,8 @@ export interface SyslogOptions extends Place {
   readonly clock: Clock
 }
 
+/** A receiver that hangs up by itself, having read nothing, does so at once: our end comes after, so its end is an answer. */
+const holdMs = 200
 /** How long the receiver may take to end its side; it has only to read a few KiB. */
 const closeTimeoutMs = 5_000
 
@@ -58,21 +60,27 @@ async function handOver(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>()
-  const timer = clock.after(closeTimeoutMs, () => resolve(false))
-  let isWritten = false
+  let isEnded = false
+  let timer: Timer | undefined
   // A receiver that ends before it got everything has not read it; what it says is nothing to us.
   socket.resume()
-  socket.on('end', () => (isWritten ? resolve(true) : reject(new Error('the receiver hung up'))))
+  socket.on('end', () => (isEnded ? resolve(true) : reject(new Error('the receiver hung up'))))
   socket.on('error', reject)
   socket.on('close', () => reject(new Error('the connection broke off')))
-  socket.end(frame, () => (isWritten = true))
+  socket.write(frame, () => {
+    timer = clock.after(holdMs, () => {
+      isEnded = true
+      socket.end()
+      timer = clock.after(closeTimeoutMs, () => resolve(false))
+    })
+  })
   try {
     return await promise
   } catch (cause) {
     const why = signal.aborted ? 'no answer in time' : reasonOf(cause)
     throw new HalliganError('unreachable', `${what} broke off: ${why}`, { cause })
   } finally {
-    timer.cancel()
+    timer?.cancel()
     socket.on('error', () => {}).destroy()
   }
 }

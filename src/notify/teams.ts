@@ -6,6 +6,7 @@ import type { Alert } from '../session/state.ts'
 import type { Channel } from './channel.ts'
 import { postingUrl, postJson, printable, receiptOf, refusal } from './http-post.ts'
 import { messageOf, type Message } from './message.ts'
+import { plainText } from './plain-text.ts'
 
 export interface TeamsOptions {
   readonly name: string
@@ -14,6 +15,9 @@ export interface TeamsOptions {
   readonly outside: boolean
   readonly clock: Clock
 }
+
+/** Type and id of an alert in the card's last line. */
+const longestReference = 150
 
 /** A channel that posts to Teams. Throws `config_invalid` for a URL that cannot be used. */
 export function teamsChannel({ name, url: text, outside, clock }: TeamsOptions): Channel {
@@ -45,7 +49,7 @@ export function teamsMessage(alert: Alert): Readonly<Record<string, unknown>> {
     body: [
       richText([run(message.title, { weight: 'bolder', size: 'medium', color: colorOf(message) })]),
       ...message.facts.map(({ name, value }) => richText([run(`${name}: `, { isSubtle: true }), run(value, {})])),
-      richText([run(`${alert.type} ${alert.id}`, { isSubtle: true, size: 'small' })]),
+      richText([run(plainText(`${alert.type} ${alert.id}`, longestReference), { isSubtle: true, size: 'small' })]),
     ],
     ...(message.link === null
       ? {}

@@ -1,6 +1,10 @@
 // What each kind of event is called and how urgent it is: the one place where alerts get their words. A type that is not
 // here still reads well; it is then as urgent as something nobody expected.
 
+import { plainText } from './plain-text.ts'
+
+const longestType = 60
+
 /** Most urgent first; syslog and PagerDuty map it to theirs. */
 export type Severity = 'critical' | 'error' | 'warning' | 'notice' | 'info'
 
@@ -68,7 +72,8 @@ export function wordingOf(type: string, subject: Subject): { readonly title: str
   const known = wordings.get(type)
   if (known !== undefined) return { title: known.title(subject), severity: known.severity }
   const about = subject.user === '' ? '' : ` (${subject.user})`
-  return { title: `${inWords(type)}${about}${on(subject)}`, severity: 'warning' }
+  const words = plainText(inWords(type.slice(0, longestType)), longestType)
+  return { title: `${words}${about}${on(subject)}`, severity: 'warning' }
 }
 
 /** `policy.window-closed` and `expiresAt` as words: `policy: window closed`, `expires at`. */
