@@ -58,7 +58,7 @@ export class ReviewDebts {
       .map(({ name }) => name)
   }
 
-  /** Why the person does not get in at once, and what ends it: plain lines for a prompt. Undefined: nothing is overdue. */
+  /** Why the person does not get in at once, and what ends it: plain sentences for a prompt. Undefined: nothing is overdue. */
   explain(user: string): string | undefined {
     const [first, ...more] = this.overdue(user)
     if (first === undefined) return undefined
@@ -67,7 +67,7 @@ export class ReviewDebts {
     return [
       `The review of your grant ${first.id} on ${first.target} is overdue since ${since}${others}; ${byWhom(this.reviewers(first))}.`,
       `Until it is done somebody has to approve, or you go ahead alone after ${formatDuration(OVERDUE_OVERRIDE_MS)}: a delay, not a wall.`,
-    ].join('\n')
+    ].join(' ')
   }
 }
 

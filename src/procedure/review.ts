@@ -56,7 +56,7 @@ export interface ReviewCase extends ReviewItem {
   /** Oldest first. */
   readonly sessions: readonly { readonly session: SessionRecord; readonly evidence: Evidence }[]
   /** Why this person may not decide, or not yet; null: they may. */
-  readonly obstacle: { readonly message: string; readonly hint: string | undefined } | null
+  readonly obstacle: Pick<HalliganError, 'code' | 'message' | 'hint'> | null
 }
 
 /** Roles that see every review; others see their own grants' and those they may be asked to judge. */
@@ -221,7 +221,7 @@ function obstacleTo(
     return null
   } catch (error) {
     if (!(error instanceof HalliganError)) throw error
-    return { message: error.message, hint: error.hint }
+    return { code: error.code, message: error.message, hint: error.hint }
   }
 }
 
@@ -259,7 +259,8 @@ async function damageOf(
   return session.seal.state === 'damaged' ? 'damaged' : null
 }
 
-function reviewedLeaf({ id, review: passed }: Grant): AuditEvent {
+/** The leaf of a grant that has just been reviewed. */
+export function reviewedLeaf({ id, review: passed }: Grant): AuditEvent {
   assert(passed !== null, 'a reviewed grant has its review')
   const { by, verdict, findings, followUps, checklist, sessions, statement, attestedBy } = passed
   return {

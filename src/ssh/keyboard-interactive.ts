@@ -64,7 +64,8 @@ export async function askStatement(
     if (decision.kind !== 'incomplete') return requestGrant(access, identity, stated)
     if (asked === MAX_STATEMENTS) return refused('usage', decision.message)
     const complaint = asked === 0 ? undefined : decision.message
-    const answers = await ask(breakGlassPrompts(decision, first.target, complaint))
+    const note = access.standingNote(identity, decision)
+    const answers = await ask(breakGlassPrompts(decision, first.target, { complaint, note }))
     if (answers === 'gone') return { kind: 'gone' }
     const next = readAnswers(decision, answers, stated)
     if (next === undefined)

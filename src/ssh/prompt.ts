@@ -17,10 +17,19 @@ export function codePrompt(complaint?: string): Prompt[] {
 
 type Incomplete = Extract<Decision, { kind: 'incomplete' }>
 
-/** Round 2: what breaking the glass means, then only what the decision still misses. */
-export function breakGlassPrompts(decision: Incomplete, target: string, complaint?: string): Prompt[] {
+/**
+ * Round 2: what breaking the glass means, then only what the decision still misses. `complaint`: what was wrong with the
+ * last answers; `note`: why it is stricter than usual.
+ */
+export function breakGlassPrompts(
+  decision: Incomplete,
+  target: string,
+  say: { readonly complaint?: string | undefined; readonly note?: string | undefined } = {},
+): Prompt[] {
   const open = openQuestions(decision)
-  const head = [...(complaint === undefined ? [] : [complaint]), breakGlassLine(decision, target)].map(ascii).join('\n')
+  const before = say.complaint === undefined ? [] : [say.complaint]
+  const after = say.note === undefined ? [] : [say.note]
+  const head = [...before, breakGlassLine(decision, target), ...after].map(ascii).join('\n')
   return open.map((question, index) => ({
     prompt: index === 0 ? `${head}\n${question.text}` : question.text,
     echo: true,
