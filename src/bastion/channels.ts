@@ -5,15 +5,19 @@ import type { Channel as Configured, ChannelUrl, Config } from '../config/config
 import type { Secrets } from '../config/secrets.ts'
 import type { Channel } from '../notify/channel.ts'
 import { emailChannel } from '../notify/email.ts'
+import { markedChannel } from '../notify/marked-channel.ts'
 import { pagerDutyChannel } from '../notify/pagerduty.ts'
 import { slackChannel } from '../notify/slack.ts'
 import { syslogChannel } from '../notify/syslog.ts'
 import { teamsChannel } from '../notify/teams.ts'
 import { webhookChannel } from '../notify/webhook.ts'
+import { configurationOf } from './channel-mark.ts'
 
 /** All of them, in the order of the file. Throws `config_invalid` where a secret is missing or cannot be used. */
 export function channelsOf(config: Config, secrets: Secrets, clock: Clock): Channel[] {
-  return config.channels.map((channel) => channelOf(channel, config.hostname, secrets, clock))
+  return config.channels.map((channel) =>
+    markedChannel(channelOf(channel, config.hostname, secrets, clock), configurationOf(channel, secrets)),
+  )
 }
 
 /** One of them. Throws `config_invalid` likewise. */

@@ -51,7 +51,15 @@ export async function openDurable(
     keyEncryptionKey: secrets.encryptionKey(),
   })
   opened.defer(() => stored.close())
-  const state = withFeed(stored, feed)
+  const fed = withFeed(stored, feed)
+  // Every alert is written with the mark of its channel as it is configured at that moment: the alert gate asks for it.
+  const state: State = {
+    ...fed,
+    commit: (change) =>
+      fed.commit(
+        change.alerts === undefined ? change : { ...change, alerts: change.alerts.map((one) => outbox.mark(one)) },
+      ),
+  }
   const journal = await openJournal({
     dir: join(config.recordingsDirectory, 'journal'),
     segmentBytes: config.journal.segmentBytes,
@@ -61,7 +69,7 @@ export async function openDurable(
   })
   opened.defer(() => journal.close())
   const hasPinnedGenesis = publishKey(installation, Buffer.from(journal.recovery.genesisPublicKey, 'hex'))
-  const outbox = new Outbox({ state, channels: channelsOf(config, secrets, clock), clock, random: Math.random })
+  const outbox: Outbox = new Outbox({ state, channels: channelsOf(config, secrets, clock), clock, random: Math.random })
   opened.defer(() => outbox.close())
   const ledgerProblem = stored.integrity === 'ok' ? null : stored.integrity.problem
   return { installation, state, ledgerProblem, hasPinnedGenesis, feed, journal, outbox }

@@ -38,6 +38,20 @@ export class ByteReader {
     }
   }
 
+  /**
+   * Reads on while something else is waited for, and keeps what comes: true when the peer is gone, false once `until` has
+   * aborted, or so much has come that reading on would keep too much. Only one may read at a time.
+   */
+  async isGone(until: AbortSignal): Promise<boolean> {
+    while (!until.aborted && this.#early.length < MAX_MESSAGE_BYTES) {
+      const bytes = this.#stream.read() as Buffer | null
+      if (bytes !== null) this.#early = Buffer.concat([this.#early, bytes])
+      else if (this.#stream.readableEnded || this.#stream.destroyed) return true
+      else await readable(this.#stream, until)
+    }
+    return false
+  }
+
   /** The next whole typed message. Throws `unreachable` when the peer goes, ProtocolViolation when it is too long. */
   async message(): Promise<Message> {
     let bytes = this.takeRest()
@@ -57,13 +71,15 @@ export class ByteReader {
   }
 }
 
-function readable(stream: Duplex): Promise<void> {
+function readable(stream: Duplex, until?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const events = ['readable', 'end', 'close', 'error'] as const
     const done = () => {
       for (const event of events) stream.off(event, done)
+      until?.removeEventListener('abort', done)
       resolve()
     }
     for (const event of events) stream.on(event, done)
+    until?.addEventListener('abort', done, { once: true })
   })
 }

@@ -21,6 +21,7 @@ import { passParameters } from '../pgwire/startup-parameters.ts'
 import type { PassedParameters } from '../pgwire/startup-parameters.ts'
 import type { ReportRefusal, SecretContract } from '../procedure/contract.ts'
 import type { Admission, Admit } from '../session/admission.ts'
+import type { AdmissionRequest } from '../session/opening.ts'
 import { arrive } from './arrival.ts'
 import type { Arrival } from './arrival.ts'
 import type { CancelKeys } from './cancel.ts'
@@ -94,7 +95,37 @@ function authenticate(
 async function serveSession(arrival: StartupArrival, login: LoggedIn, ports: ConnectionPorts): Promise<void> {
   const { stream } = arrival
   const settings = passParameters(arrival.message.parameters)
-  const admission = await ports.admit({
+  const admission = await admitted(arrival, login, settings, ports)
+  const gone = () => admission.end({ reason: 'client-closed', code: null, message: 'the client closed the connection' })
+  stream.on('close', gone)
+  const upstream = await dial(admission, settings, stream, ports)
+  stream.off('close', gone)
+  await relay(arrival, admission, upstream, settings, ports)
+}
+
+/** psql says nothing while it waits: only the end of its stream tells that nobody waits any more. */
+async function admitted(
+  { reader }: StartupArrival,
+  login: LoggedIn,
+  settings: PassedParameters,
+  ports: ConnectionPorts,
+): Promise<Admission> {
+  const gone = new AbortController()
+  const over = new AbortController()
+  const watching = reader.isGone(over.signal).then((isGone) => {
+    if (isGone) gone.abort()
+  })
+  try {
+    return await ports.admit(requestOf(login, settings, gone.signal))
+  } finally {
+    over.abort()
+    // The reader is for one at a time: the relay comes next.
+    await watching
+  }
+}
+
+function requestOf(login: LoggedIn, settings: PassedParameters, gone: AbortSignal): AdmissionRequest {
+  return {
     identity: login.identity,
     via: { secret: login.secret, scram: login.mechanism },
     grant: login.grant.id,
@@ -103,12 +134,8 @@ async function serveSession(arrival: StartupArrival, login: LoggedIn, ports: Con
     database: login.database,
     protocol: 'postgres',
     what: { kind: 'sql', application: settings.application },
-  })
-  const gone = () => admission.end({ reason: 'client-closed', code: null, message: 'the client closed the connection' })
-  stream.on('close', gone)
-  const upstream = await dial(admission, settings, stream, ports)
-  stream.off('close', gone)
-  await relay(arrival, admission, upstream, settings, ports)
+    gone,
+  }
 }
 
 async function dial(
@@ -144,7 +171,7 @@ async function relay(
   })
   const key = ports.cancelKeys.issue(() => session.cancel())
   try {
-    stream.write(greeting(upstream, settings, key))
+    stream.write(greeting(upstream, settings, admission.remarks, key))
     await session.run()
   } finally {
     ports.cancelKeys.release(key)
@@ -154,14 +181,16 @@ async function relay(
 function greeting(
   upstream: PostgresUpstream,
   { dropped }: PassedParameters,
+  remarks: readonly string[],
   key: { readonly processId: number; readonly secretKey: Buffer },
 ): Buffer {
-  const warning = `halligan does not pass on these start-up settings: ${dropped.join(', ')}`
+  const notPassed = `halligan does not pass on these start-up settings: ${dropped.join(', ')}`
+  const warnings = [...(dropped.length === 0 ? [] : [notPassed]), ...remarks.map((line) => `halligan: ${line}`)]
   return Buffer.concat([
     ...upstream.notices,
-    ...(dropped.length === 0
-      ? []
-      : [encodeNoticeResponse({ severity: 'WARNING', sqlstate: '01000', message: warning.slice(0, 500) })]),
+    ...warnings.map((message) =>
+      encodeNoticeResponse({ severity: 'WARNING', sqlstate: '01000', message: message.slice(0, 500) }),
+    ),
     ...[...upstream.parameters].map(([name, value]) => encodeParameterStatus(name, value)),
     encodeBackendKeyData(key.processId, key.secretKey),
     encodeReadyForQuery('I'),

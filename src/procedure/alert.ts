@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Grant } from '../access/grant.ts'
 import type { Policy } from '../access/policy.ts'
+import type { Session } from '../session/session.ts'
 import type { Alert } from '../session/state.ts'
 
 /** One alert per channel of the policy (every configured channel when it names none). */
@@ -29,6 +30,26 @@ export function grantAlerts(
     ...more,
   }
   return alertsTo(channels, type, payload, at)
+}
+
+/** An alert of one session: its grant's facts, and its own. */
+export function sessionAlerts(
+  type: string,
+  session: Session,
+  grant: Grant,
+  channels: readonly string[],
+  at: number,
+  more: Readonly<Record<string, unknown>> = {},
+): Alert[] {
+  const { id, protocol, address, fingerprint, what } = session
+  return grantAlerts(type, grant, channels, at, {
+    session: id,
+    protocol,
+    address,
+    fingerprint,
+    what: what.kind,
+    ...more,
+  })
 }
 
 /** The same alert for each of `channels`, each with an id of its own so that it is delivered on its own. */

@@ -3,16 +3,17 @@
 
 import type { Grant } from '../access/grant.ts'
 import type { Clock } from '../clock.ts'
-import { assert, errorCodes, HalliganError } from '../errors.ts'
+import { assert, errorCodes, HalliganError, safeError } from '../errors.ts'
 import type { Identity } from '../identity/user.ts'
 import { sessionLog } from '../log.ts'
 import type { Target } from '../target.ts'
 import { advance, type SessionState } from './lifecycle.ts'
 import { headerOf, openedLeaf, openRow, sessionOf, type AdmissionRequest } from './opening.ts'
+import { scopeProblem } from './scope.ts'
 import type { Recorder } from './recorder.ts'
 import type { Registry } from './registry.ts'
 import type { Session, SessionEnd } from './session.ts'
-import type { State } from './state.ts'
+import type { Alert, State } from './state.ts'
 
 interface Minted {
   readonly session: Session
@@ -37,6 +38,7 @@ export class Admission {
   readonly #controller: AbortController
   readonly #ports: AdmissionPorts
   readonly #notices: ((text: string) => void)[] = []
+  readonly #remarks: string[] = []
   readonly #resolveEnded: (end: SessionEnd) => void
   /** How much of the opening was written, once that is known: an end is written behind it, never beside it. */
   readonly #opening = Promise.withResolvers<'nothing' | 'row' | 'header'>()
@@ -77,6 +79,17 @@ export class Admission {
 
   get state(): SessionState {
     return this.#state
+  }
+
+  /** What whoever comes in must know from the first moment, a line each; it is in the recording by then. */
+  get remarks(): readonly string[] {
+    return this.#remarks
+  }
+
+  /** Records a remark; resolves when it is durable. */
+  async remark(kind: string, line: string): Promise<void> {
+    await this.recorder.fact('n', { kind, text: line })
+    this.#remarks.push(line)
   }
 
   /** Calls back with a warning line for the user (10, 5, 1 minutes before the end). */
@@ -141,8 +154,23 @@ export class Admission {
 /** The name the rooms above know it by. */
 export type AdmissionContract = Admission
 
-/** Refused with `no_grant`, `grant_expired`, `mfa_required`, `unavailable`, `recorder_failed`, `store_failed`. */
+/** Refused with `no_grant`, `grant_expired`, `mfa_required`, `denied`, `unavailable`, `recorder_failed`, `store_failed`. */
 export type Admit = (request: AdmissionRequest) => Promise<Admission>
+
+/**
+ * The alert gate (design §4): resolves when the session may go on. Throws `denied` where its policy refuses, and anything
+ * once `signal` has aborted.
+ */
+export type Gate = (
+  session: Session,
+  grant: Grant,
+  waiting: { readonly signal: AbortSignal; readonly tell: (line: string) => void },
+) => Promise<GateOutcome>
+
+export type GateOutcome =
+  | { readonly kind: 'open' }
+  /** Nobody outside has been told; that is written by now, and `line` says it to whoever comes in. */
+  | { readonly kind: 'unannounced'; readonly line: string }
 
 export interface AdmissionPorts {
   readonly clock: Clock
@@ -158,6 +186,10 @@ export interface AdmissionPorts {
   ) => Promise<Recorder>
   /** Refuses a new session when it could not be recorded, for want of room or of a journal: throws `unavailable`. */
   readonly checkSpace: () => Promise<void>
+  /** What is told of a session that opens; written with its row. */
+  readonly openedAlerts: (session: Session, grant: Grant) => readonly Alert[]
+  /** Asked after the header line is durable and before anything is dialled. */
+  readonly gate: Gate
   /** The row, the alert, the seal: whatever follows the last line. Never throws. */
   readonly onEnded: (session: Session, end: SessionEnd, at: number) => Promise<void>
   /** Tells people at once, from memory, that recording failed. */
@@ -166,7 +198,8 @@ export interface AdmissionPorts {
 
 /**
  * The admission check. In order (design §8, Open): the grant is live and covers this; the second factor counts; the
- * registry holds it; row and leaf are written in one transaction; the header line is durable. Only then may be dialled.
+ * registry holds it; row and leaf are written in one transaction; the header line is durable; the alert gate is open.
+ * Only then may be dialled.
  */
 export async function admit(ports: AdmissionPorts, request: AdmissionRequest): Promise<Admission> {
   const grant = coveringGrant(ports.registry, request)
@@ -181,6 +214,9 @@ export async function admit(ports: AdmissionPorts, request: AdmissionRequest): P
     ports,
   })
   ports.registry.hold({ session, end: (end) => admission.end(end), notice: (text) => admission.notice(text) })
+  const gone = (): void => admission.end(GONE)
+  request.gone?.addEventListener('abort', gone, { once: true })
+  if (request.gone?.aborted === true) gone()
   let written: 'nothing' | 'row' = 'nothing'
   try {
     await ports.checkSpace()
@@ -189,6 +225,7 @@ export async function admit(ports: AdmissionPorts, request: AdmissionRequest): P
       at: session.openedAt,
       writes: [{ kind: 'session-open', session: openRow(session) }],
       leaves: [openedLeaf(session)],
+      alerts: ports.openedAlerts(session, grant),
     })
     written = 'row'
     const recorder = await ports.openRecorder(session, headerOf(session, grant, request.what), (error) => {
@@ -201,13 +238,47 @@ export async function admit(ports: AdmissionPorts, request: AdmissionRequest): P
     })
     admission.opened(recorder)
     throwIfEnded(admission)
+    await passGate(ports, admission, request)
+    throwIfEnded(admission)
     return admission
   } catch (error) {
     admission.notOpened(written)
     admission.end({ reason: 'recorder-failed', code: 'recorder_failed', message: 'the session could not be opened' })
     await admission.ended
     throw error
+  } finally {
+    request.gone?.removeEventListener('abort', gone)
   }
+}
+
+const GONE: SessionEnd = { reason: 'client-closed', code: null, message: 'the client went before the session was open' }
+
+/** Waits until somebody has been told, or the policy says otherwise; an end during that time comes first. */
+async function passGate(ports: AdmissionPorts, admission: Admission, request: AdmissionRequest): Promise<void> {
+  const { session, grant, signal } = admission
+  try {
+    for (const line of checkRemarks(grant)) await admission.remark('check', line)
+    const outcome = await ports.gate(session, grant, {
+      signal,
+      tell: (line) => {
+        admission.notice(line)
+        request.tell?.(line)
+      },
+    })
+    if (outcome.kind === 'unannounced') await admission.remark('unannounced', outcome.line)
+  } catch (error) {
+    throwIfEnded(admission)
+    const { code, message } = safeError(error)
+    admission.end({ reason: 'unannounced', code, message })
+    throw error
+  }
+}
+
+/** A check that could not be asked, and did not stand in the way: whoever comes in is told. */
+function checkRemarks(grant: Grant): string[] {
+  return grant.checks
+    .filter(({ outcome }) => outcome === 'error')
+    .map(({ check, detail }) => `check ${check} could not be asked, and the policy allows that: ${detail}`)
 }
 
 function coveringGrant(registry: Registry, request: AdmissionRequest): Grant {
@@ -222,6 +293,8 @@ function coveringGrant(registry: Registry, request: AdmissionRequest): Grant {
     throw new HalliganError('no_grant', `no live grant covers ${request.account}@${request.target.name}`, {
       hint: `ask for one: ssh ${request.identity.user.name}@BASTION request ${request.target.name}`,
     })
+  const problem = scopeProblem(grant, request.what)
+  if (problem !== undefined) throw problem
   return grant
 }
 

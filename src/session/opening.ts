@@ -21,6 +21,10 @@ export interface AdmissionRequest {
   readonly database: string | null
   readonly protocol: Session['protocol']
   readonly what: SessionSubject
+  /** Aborted when whoever asks is gone: nothing is opened for them. */
+  readonly gone?: AbortSignal
+  /** Shows a line while the session waits to be opened; absent: there is no terminal to show it on. */
+  readonly tell?: (line: string) => void
 }
 
 /** The session a request opens, at `openedAt` (ms); `mfa` says how the second factor was given. */
@@ -79,6 +83,7 @@ export function headerOf(session: Session, grant: Grant, what: SessionSubject): 
         rule: grant.rule,
         expiresAt: grant.expiresAt,
         approvals: grant.approvals.map((approval) => approval.by),
+        checks: grant.checks.map(({ check, outcome, detail }) => ({ check, outcome, detail })),
         override: grant.override?.by ?? null,
       },
     },

@@ -47,6 +47,8 @@ export interface SessionEnd {
     | 'protocol-violation'
     | 'shutdown'
     | 'interrupted'
+    /** Its policy lets nobody in before somebody outside has been told (design §4, gate). */
+    | 'unannounced'
   readonly code: ErrorCode | null
   /** For the user and the record, such as `killed by adam: wrong host`. */
   readonly message: string

@@ -184,7 +184,9 @@ export class Relay implements UpstreamListener {
     const { admission, program, clock, channel } = this.#options
     const facts = startFacts(program)
     await Promise.all(facts.map((fact) => admission.recorder.fact('c', fact)))
-    if (this.#hasTerminal) channel.write(terminalText([recordedLine(admission.grant, clock.now())], true), true)
+    if (!this.#hasTerminal) return
+    const lines = [recordedLine(admission.grant, clock.now()), ...admission.remarks.map(ascii)]
+    channel.write(terminalText(lines, true), true)
   }
 
   #attach(upstream: Upstream): void {

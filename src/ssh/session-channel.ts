@@ -15,7 +15,7 @@ import { loginName } from '../sshwire/login.ts'
 import { uint32 } from '../sshwire/reader.ts'
 import type { Target } from '../target.ts'
 import { type ApprovalPorts, awaitApproval } from './approval-wait.ts'
-import { errorLines, terminalText } from './banner.ts'
+import { ascii, errorLines, terminalText } from './banner.ts'
 import type { Channel, ChannelRequest } from './channel.ts'
 import { readBreak, readSignal, readTerminal, readWindow, RequestedEnvironment, soleString } from './channel-request.ts'
 import { runOnChannel } from './command-channel.ts'
@@ -144,6 +144,8 @@ class SessionChannel {
     const { login, refusal } = this.#entry
     if (login.kind === 'user') return this.#runCommand(program)
     if (refusal !== undefined) throw refusal
+    const locked = this.#ports.access.lockOn(this.#entry.identity, login.target)
+    if (locked !== undefined) throw locked
     const target = this.#ports.access.target(login.target)
     if (target === undefined) throw new HalliganError('denied', `no policy gives you "${login.target}"`)
     if (target.kind === 'postgres') return this.#runPostgresCommand(program, target)
@@ -186,6 +188,7 @@ class SessionChannel {
     const { identity } = this.#entry
     const grant = await this.#grantFor(target)
     if (this.#gone.signal.aborted) return
+    const hasTerminal = this.#terminal !== undefined
     const admission = await admit({
       identity,
       via: 'ceremony',
@@ -195,6 +198,9 @@ class SessionChannel {
       database: null,
       protocol: target.kind === 'ssh' ? 'ssh' : 'command',
       what: subjectOf(program),
+      // Until there is a program to take it, Ctrl-C is for us: whoever waits at the alert gate may leave.
+      gone: AbortSignal.any([this.#gone.signal, this.#interrupted.signal]),
+      ...(hasTerminal ? { tell: (line: string) => this.#channel.write(terminalText([ascii(line)], true), true) } : {}),
     })
     const relay = new Relay({
       clock,

@@ -114,6 +114,8 @@ export class World {
               this.ended.push(end)
             },
             onRecorderFailure: () => {},
+            openedAlerts: () => [],
+            gate: () => Promise.resolve({ kind: 'open' }),
           },
           request,
         ),

@@ -51,6 +51,8 @@ async function admission(to: CommandTarget): Promise<Admission> {
       checkSpace: done,
       onEnded: done,
       onRecorderFailure: () => undefined,
+      openedAlerts: () => [],
+      gate: () => Promise.resolve({ kind: 'open' }),
     },
     {
       identity: { user, fingerprint: '', address: '127.0.0.1' },

@@ -71,6 +71,11 @@ function ports(at: (point: string) => Promise<void> | void = () => {}): Admissio
       ended.push({ id, end, hasRow: (await state.session(id)) !== undefined, lines: await linesOf(id) })
     },
     onRecorderFailure: () => {},
+    openedAlerts: () => [],
+    gate: async () => {
+      await at('at the gate')
+      return { kind: 'open' }
+    },
   }
 }
 
@@ -84,7 +89,14 @@ async function revoke(): Promise<void> {
   await endGrant(world.end, grant.id, 'revoked', 'adam', 'wrong incident')
 }
 
-const points = ['while space is looked at', 'before the row', 'after the row', 'before the header', 'after the header']
+const points = [
+  'while space is looked at',
+  'before the row',
+  'after the row',
+  'before the header',
+  'after the header',
+  'at the gate',
+]
 
 for (const point of points) {
   test(`a revocation ${point} admits nobody, and what was written of the session says why`, async () => {

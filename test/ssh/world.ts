@@ -179,6 +179,8 @@ export async function startWorld(options: WorldOptions = {}) {
       return Promise.resolve()
     },
     onRecorderFailure: () => undefined,
+    openedAlerts: () => [],
+    gate: () => Promise.resolve({ kind: 'open' }),
   }
   const totpSecret = newTotpSecret()
   state.enrol('alice', totpSecret)
