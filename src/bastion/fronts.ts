@@ -107,6 +107,7 @@ function openWeb(
       feed,
       recordings: sealer,
       reviews: inside.review,
+      reports: inside.reports,
       sessions: { kill: (session, by, reason) => killSession(inside.end, session, by, reason) },
       grants: {
         end: async (grant, how, by, reason) => {

@@ -14,6 +14,7 @@ import { expireGrant } from '../procedure/end.ts'
 import { Mfa } from '../procedure/mfa.ts'
 import { Refusals } from '../procedure/refusal.ts'
 import { RequestClock } from '../procedure/request-clock.ts'
+import { Reports } from '../procedure/report.ts'
 import type { ReviewPorts } from '../procedure/review.ts'
 import { ReviewDebts } from '../procedure/review-debt.ts'
 import { Secrets } from '../procedure/secrets.ts'
@@ -45,6 +46,7 @@ export interface Inside {
   readonly end: DecisionPorts
   readonly vouch: VouchPorts
   readonly review: ReviewPorts
+  readonly reports: Reports
   readonly admit: Admit
   /** Resolves when the last line and row of every session that has been let in are written. */
   readonly admissionsEnded: () => Promise<void>
@@ -97,6 +99,7 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
     requestClock: new RequestClock(clock),
     announcedAt: async (grant) => firstAccepted(await state.alerts({ grant: grant.id, limit: ALERTS_OF_A_REQUEST })),
   }
+  const reports = new Reports({ clock, state })
   const review: ReviewPorts = {
     clock,
     state,
@@ -174,7 +177,7 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
   const admissionsEnded = async (): Promise<void> => {
     await Promise.all(inProgress)
   }
-  return { current, directory, registry, live, access, mfa, secrets, refusals, end, vouch, review, admit: admitted, admissionsEnded }
+  return { current, directory, registry, live, access, mfa, secrets, refusals, end, vouch, review, reports, admit: admitted, admissionsEnded }
 }
 
 /** The command tree people speak over ssh, bound to where its answers point. */
@@ -196,6 +199,7 @@ export function commandsFor(
     state: durable.state,
     end,
     review: inside.review,
+    reports: inside.reports,
     issueLink: places.issueLink,
     postgres: places.postgres,
     postgresCaFile: durable.installation.postgres.caFile,

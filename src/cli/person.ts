@@ -7,6 +7,7 @@ import type { CommandIo, RunCommand } from '../procedure/command.ts'
 import { addAccessCommands } from './access-commands.ts'
 import { addApprovalCommands } from './approval-commands.ts'
 import { addConnectCommands } from './connect-commands.ts'
+import { addReportCommands } from './report-commands.ts'
 import { addSessionCommands } from './session-commands.ts'
 import type { CommandPorts, Run } from './run.ts'
 
@@ -49,6 +50,7 @@ function program(run: Run): Command {
   addConnectCommands(root, run)
   addApprovalCommands(root, run)
   addSessionCommands(root, run)
+  addReportCommands(root, run)
   for (const command of root.commands) command.copyInheritedSettings(root)
   return root
 }

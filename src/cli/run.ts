@@ -5,6 +5,7 @@ import { HalliganError } from '../errors.ts'
 import type { Access } from '../procedure/access.ts'
 import type { Caller, CommandIo } from '../procedure/command.ts'
 import type { Mfa } from '../procedure/mfa.ts'
+import type { Reports } from '../procedure/report.ts'
 import type { ReviewPorts } from '../procedure/review.ts'
 import type { Secrets } from '../procedure/secrets.ts'
 import type { DecisionPorts } from '../procedure/waiting.ts'
@@ -16,6 +17,7 @@ export interface CommandPorts {
   readonly mfa: Mfa
   readonly secrets: Secrets
   readonly state: State
+  readonly reports: Pick<Reports, 'of'>
   readonly review: ReviewPorts
   readonly end: DecisionPorts
   /** A one-time sign-in link for this person and address; null where no page is served. */

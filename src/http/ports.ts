@@ -6,6 +6,7 @@ import type { AuditEvent } from '../audit.ts'
 import type { Clock } from '../clock.ts'
 import type { Directory } from '../identity/user.ts'
 import type { MfaContract, ReportRefusal } from '../procedure/contract.ts'
+import type { Reports } from '../procedure/report.ts'
 import type { ReviewPorts } from '../procedure/review.ts'
 import type { Live } from '../session/live.ts'
 import type { SessionRecord } from '../session/session.ts'
@@ -56,6 +57,7 @@ export interface HttpPorts {
   readonly feed: Feed
   readonly recordings: Recordings
   readonly reviews: ReviewPorts
+  readonly reports: Pick<Reports, 'of'>
   readonly sessions: {
     /** Ends a running session at once and writes its leaf. Throws `not_found` when it is not running. */
     kill(session: string, by: string, reason: string): Promise<void>

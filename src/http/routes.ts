@@ -2,6 +2,7 @@
 
 import { grantRoutes } from './grant-routes.ts'
 import type { Route } from './route.ts'
+import { reportRoutes } from './report-routes.ts'
 import { reviewRoutes } from './review-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { signInRoutes } from './sign-in.ts'
@@ -12,5 +13,6 @@ export const routes: readonly Route[] = [
   ...sessionRoutes,
   ...grantRoutes,
   ...reviewRoutes,
+  ...reportRoutes,
   ...socketRoutes,
 ]

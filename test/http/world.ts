@@ -18,6 +18,7 @@ import { buildDirectory } from '../../src/identity/directory.ts'
 import { LiveDirectory } from '../../src/identity/live-directory.ts'
 import type { Role, User } from '../../src/identity/user.ts'
 import { Mfa } from '../../src/procedure/mfa.ts'
+import { Reports } from '../../src/procedure/report.ts'
 import type { ReviewPorts } from '../../src/procedure/review.ts'
 import { ReviewDebts } from '../../src/procedure/review-debt.ts'
 import { encodeLine, type LineBody } from '../../src/recording/event-line.ts'
@@ -176,6 +177,7 @@ export async function startWorld(
         await state.commit({ at: clock.now(), writes: [], leaves: events })
       },
       reviews,
+      reports: new Reports({ clock, state }),
       reportRefusal: ({ reason }) => refusals.push(reason),
     },
   })
