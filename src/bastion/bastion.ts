@@ -8,6 +8,7 @@ import type { HttpServer } from '../http/server.ts'
 import { mainLog } from '../log.ts'
 import { alertsTo } from '../procedure/alert.ts'
 import { sweepReviews } from '../procedure/review-late.ts'
+import { resumeLocks } from '../procedure/lock.ts'
 import { resumeGrants, sweep } from '../procedure/sweep.ts'
 import { runAsProblem } from '../pty/upstream.ts'
 import type { Registry } from '../session/registry.ts'
@@ -74,7 +75,9 @@ async function start(options: FrontOptions, opened: AsyncDisposableStack): Promi
   const fronts = await openFronts(options, durable, inside, sealer, opened)
   keepTime(clock, durable, inside, sealer, opened)
   opened.defer(() => leave(clock, durable, inside, sealer))
+  opened.defer(() => inside.revocations.close())
   durable.outbox.nudge()
+  inside.revocations.nudge()
   return {
     installation: durable.installation,
     ...fronts,
@@ -133,6 +136,7 @@ async function recover(
     leaves,
     alerts: isTroubled ? alertsTo(channels, 'journal.recovered', facts, at) : [],
   })
+  await resumeLocks(inside.end)
   await resumeGrants(inside.end, recovery.newestWallMs)
   await sweepReviews(inside.review)
 }

@@ -9,12 +9,14 @@ import { AddressDelay } from '../identity/lockout.ts'
 import type { Identity } from '../identity/user.ts'
 import type { Grant } from '../access/grant.ts'
 import { endGrant, killSession } from '../procedure/end.ts'
+import { offerFor, offerLines } from '../procedure/offer.ts'
+import { waitingOn } from '../procedure/waiting.ts'
 import { PostgresServer } from '../postgres/server.ts'
 import { dialCommand } from '../pty/upstream.ts'
 import { listenSsh } from '../ssh/server.ts'
 import { sshDialer } from '../ssh/upstream.ts'
 import type { Durable } from './durable.ts'
-import { commandsFor, type Inside } from './inside.ts'
+import { commandsFor, passwordOf, type Inside } from './inside.ts'
 import type { Sealer } from './sealer.ts'
 
 export interface Address {
@@ -68,10 +70,7 @@ async function openPostgres(
     admit: inside.admit,
     secrets: inside.secrets,
     report: inside.refusals.report,
-    password: (credential) => {
-      const { secrets } = inside.current
-      return secrets.has(credential) ? secrets.read(credential) : undefined
-    },
+    password: (credential) => passwordOf(inside.current, credential),
     sshCommand: (user, target) => `ssh ${user}+${target}@${config.hostname} dsn`,
     policy: (grant) => inside.access.policy(grant) ?? policyGone,
   })
@@ -151,6 +150,9 @@ function openSsh(
       addressDelay: new AddressDelay(),
       waitingGrant: (identity, target, account) => waitingGrant(durable, identity, target, account),
       grant: (id) => durable.state.grant(id),
+      waiting: (grant) => waitingOn(inside.end, grant),
+      waits: inside.waits,
+      describe: async (identity, ask) => offerLines(await offerFor(inside.offers, identity, ask)),
       runCommand: commandsFor(clock, durable, inside, {
         postgres: places.postgres,
         issueLink: (user, address) => places.web.issueLink(user, address),

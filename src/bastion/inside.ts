@@ -1,5 +1,6 @@
 // Everything between the front ends and the disk: who is known, who is inside, and what they may do.
 
+import type { Grant } from '../access/grant.ts'
 import { checkSpace } from '../archive/space.ts'
 import { personCommands } from '../cli/person.ts'
 import type { Clock } from '../clock.ts'
@@ -8,29 +9,35 @@ import type { Directory, Identity } from '../identity/user.ts'
 import { sessionLog } from '../log.ts'
 import { Access } from '../procedure/access.ts'
 import { alertsTo } from '../procedure/alert.ts'
+import { ApprovalWaits } from '../procedure/approval-waits.ts'
+import { announcedAt } from '../procedure/announcement.ts'
 import type { RunCommand } from '../procedure/command.ts'
 import { codeUsedAlerts, mayVouch, type VouchPorts } from '../procedure/bypass.ts'
 import { expireGrant } from '../procedure/end.ts'
+import { alertGate } from '../procedure/gate.ts'
+import type { LockPorts } from '../procedure/lock.ts'
 import { Mfa } from '../procedure/mfa.ts'
+import type { OfferPorts } from '../procedure/offer.ts'
 import { Refusals } from '../procedure/refusal.ts'
 import { RequestClock } from '../procedure/request-clock.ts'
 import { Reports } from '../procedure/report.ts'
 import type { ReviewPorts } from '../procedure/review.ts'
 import { ReviewDebts } from '../procedure/review-debt.ts'
+import { Revocations } from '../procedure/revocation.ts'
 import { Secrets } from '../procedure/secrets.ts'
+import { SessionOpenings } from '../procedure/session-opening.ts'
 import type { DecisionPorts } from '../procedure/waiting.ts'
 import { admit, type Admit } from '../session/admission.ts'
 import { Live } from '../session/live.ts'
+import type { LockScope } from '../session/locks.ts'
 import { Registry } from '../session/registry.ts'
 import { openRecorder } from '../session/session-recorder.ts'
 import type { Session, SessionEnd } from '../session/session.ts'
-import type { Alert, AlertRecord } from '../session/state.ts'
+import type { Alert } from '../session/state.ts'
 import type { Current } from './current.ts'
 import type { Durable } from './durable.ts'
+import { revoke } from './revoking.ts'
 import type { Sealer } from './sealer.ts'
-
-/** A request has one alert per channel, and one more per channel for each decision. */
-const ALERTS_OF_A_REQUEST = 200
 
 export interface Inside {
   /** What is in force: asked each time, never kept. */
@@ -43,10 +50,14 @@ export interface Inside {
   readonly secrets: Secrets
   readonly refusals: Refusals
   /** For ending grants, and for deciding on requests. */
-  readonly end: DecisionPorts
+  readonly end: DecisionPorts & LockPorts
   readonly vouch: VouchPorts
+  readonly offers: OfferPorts
+  readonly waits: ApprovalWaits
   readonly review: ReviewPorts
   readonly reports: Reports
+  /** What ended grants must not leave on targets. */
+  readonly revocations: Revocations
   readonly admit: Admit
   /** Resolves when the last line and row of every session that has been let in are written. */
   readonly admissionsEnded: () => Promise<void>
@@ -56,7 +67,11 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
   const { state, journal, outbox, installation } = durable
   const { directory } = current
   const live = new Live()
-  const registry: Registry = new Registry(clock, (grant) => expireGrant(end, grant))
+  const registry: Registry = new Registry(
+    clock,
+    (grant) => expireGrant(end, grant),
+    (grant) => moreTime(current, grant),
+  )
   const nudge = (): void => outbox.nudge()
   const mfa = new Mfa({
     clock,
@@ -85,7 +100,7 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
     debts,
     nudge,
   })
-  const end: DecisionPorts = {
+  const end: DecisionPorts & LockPorts = {
     clock,
     state,
     registry,
@@ -94,11 +109,33 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
       return current.channels
     },
     nudge,
+    nudgeRevocations: () => revocations.nudge(),
+    knows: (scope) => knowsScope(current, scope),
     directory,
     events: (filter) => state.events(filter),
     requestClock: new RequestClock(clock),
-    announcedAt: async (grant) => firstAccepted(await state.alerts({ grant: grant.id, limit: ALERTS_OF_A_REQUEST })),
+    announcedAt: (grant) => announcedAt(state, grant),
   }
+  const revocations = new Revocations({
+    clock,
+    random: Math.random,
+    state,
+    get channels() {
+      return current.channels
+    },
+    nudge,
+    revoke: (revocation) =>
+      revoke(
+        {
+          clock,
+          state,
+          registry,
+          target: (name) => access.target(name),
+          password: (credential) => passwordOf(current, credential),
+        },
+        revocation,
+      ),
+  })
   const reports = new Reports({ clock, state })
   const review: ReviewPorts = {
     clock,
@@ -125,6 +162,15 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
     },
     nudge,
   }
+  const offers: OfferPorts = {
+    clock,
+    access,
+    directory,
+    locks: registry.locks,
+    get channels() {
+      return current.channels
+    },
+  }
   const secrets = new Secrets({
     clock,
     state,
@@ -137,6 +183,15 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
   let journalFailure: HalliganError | undefined
   /** Alerts sent from memory, by session, until its last row takes them into the outbox: a channel may be down. */
   const alertsSent = new Map<string, readonly Alert[]>()
+  const openings = new SessionOpenings({
+    clock,
+    state,
+    policy: (of) => access.policy(of),
+    get channels() {
+      return current.channels
+    },
+    nudge,
+  })
   const ports: Parameters<typeof admit>[0] = {
     clock,
     state,
@@ -159,6 +214,20 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
       alertsSent.set(session.id, alerts)
       for (const alert of alerts) void outbox.sendNow(alert)
     },
+    openedAlerts: openings.alerts,
+    gate: alertGate({
+      clock,
+      state,
+      policy: (of) => access.policy(of),
+      get channels() {
+        return current.channels
+      },
+      nudge,
+      watch: (listener) =>
+        durable.feed.watch(({ topic }) => {
+          if (topic === 'alerts') listener()
+        }),
+    }),
   }
   // The journal may fail while nobody types: whoever is inside then leaves at once.
   void journal.failed.then((error) => {
@@ -169,15 +238,38 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
   const inProgress = new Set<Promise<unknown>>()
   const admitted: Admit = async (request) => {
     mustBeKnown(current, request.identity)
-    const admission = await admit(ports, request)
-    inProgress.add(admission.ended)
-    void admission.ended.then(() => inProgress.delete(admission.ended))
-    return admission
+    // From the first moment: one that is held at the alert gate has lines to write as well.
+    const over = admit(ports, request)
+    const written = over.then(
+      (admission) => admission.ended,
+      () => undefined,
+    )
+    inProgress.add(written)
+    void written.then(() => inProgress.delete(written))
+    return over
   }
   const admissionsEnded = async (): Promise<void> => {
     await Promise.all(inProgress)
   }
-  return { current, directory, registry, live, access, mfa, secrets, refusals, end, vouch, review, reports, admit: admitted, admissionsEnded }
+  return {
+    current,
+    directory,
+    registry,
+    live,
+    access,
+    mfa,
+    secrets,
+    refusals,
+    end,
+    vouch,
+    offers,
+    waits: new ApprovalWaits(),
+    review,
+    reports,
+    revocations,
+    admit: admitted,
+    admissionsEnded,
+  }
 }
 
 /** The command tree people speak over ssh, bound to where its answers point. */
@@ -217,12 +309,23 @@ export function commandsFor(
   }
 }
 
-/** When a channel first took the alert that a request waits (ms). */
-function firstAccepted(alerts: readonly AlertRecord[]): number | null {
-  const times = alerts.flatMap(({ type, acceptedAt }) =>
-    type === 'grant.requested' && acceptedAt !== null ? [acceptedAt] : [],
-  )
-  return times.length === 0 ? null : Math.min(...times)
+/** How a warning ends for people who may extend the grant themselves. */
+function moreTime(current: Current, grant: Grant): string | undefined {
+  const { count, self } = current.policyOf(grant.policyHash)?.duration.extensions ?? { count: 0, self: false }
+  if (!self || grant.extensions.length >= count) return undefined
+  return `more time: ssh ${grant.user}@${current.config.hostname} extend`
+}
+
+/** Whether there is such a person or target; whoever was disabled may still be locked. */
+function knowsScope(current: Current, scope: LockScope): boolean {
+  const [kind, name] = scope.split(':')
+  if (kind === 'user') return current.config.users.some((user) => user.name === name)
+  return kind === 'all' || current.config.targets.some((target) => target.name === name)
+}
+
+/** A stored password by its name; undefined when there is none. */
+export function passwordOf({ secrets }: Current, credential: string): string | undefined {
+  return secrets.has(credential) ? secrets.read(credential) : undefined
 }
 
 /** Whoever left the configuration, or whose key did, is on a connection that is still open. Throws `denied`. */

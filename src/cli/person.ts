@@ -1,27 +1,61 @@
 // The command tree that people speak over ssh: `ssh alice@bastion COMMAND`. Each command acts as that person.
 
 import { Command, CommanderError } from 'commander'
-import { errorCodes, safeError } from '../errors.ts'
+import { errorCodes, type HalliganError, safeError } from '../errors.ts'
 import { sshLog } from '../log.ts'
 import type { CommandIo, RunCommand } from '../procedure/command.ts'
 import { addAccessCommands } from './access-commands.ts'
 import { addApprovalCommands } from './approval-commands.ts'
+import { addBypassCommands } from './bypass-commands.ts'
 import { addConnectCommands } from './connect-commands.ts'
+import { addExtendCommands } from './extend-commands.ts'
+import { addLockCommands, lockRefusal } from './lock-commands.ts'
 import { addReportCommands } from './report-commands.ts'
+import { addReviewCommands } from './review-commands.ts'
+import { addRequestCommand } from './request-command.ts'
 import { addSessionCommands } from './session-commands.ts'
 import type { CommandPorts, Run } from './run.ts'
 
 /** Binds the tree to its ports: the function that main.ts passes to `ssh/`. */
 export function personCommands(ports: CommandPorts): RunCommand {
   return async (caller, argv, io) => {
-    const run: Run = { ports, caller, io, exit: 0 }
+    const { locks } = ports.end.registry
+    const locked = () => lockRefusal(locks, caller.identity, argv)
+    const gone = new AbortController()
+    const unwatch = locks.watch(() => {
+      if (locked() !== undefined) gone.abort()
+    })
+    const run: Run = { ports, caller, io: lockable(io, gone.signal, locked), exit: 0 }
     try {
+      throwIf(locked())
       await program(run).parseAsync(argv.length === 0 ? ['help'] : [...argv], { from: 'user' })
       return run.exit
     } catch (error) {
       return failed(error, io)
+    } finally {
+      unwatch()
     }
   }
+}
+
+/** A lock reaches commands that run: they wait no longer, and no answer of the person is taken any more. */
+function lockable(io: CommandIo, gone: AbortSignal, locked: () => HalliganError | undefined): CommandIo {
+  return {
+    stdout: (text) => io.stdout(text),
+    stderr: (text) => io.stderr(text),
+    ask: async (prompt, options) => {
+      const answer = await io.ask(prompt, options)
+      throwIf(locked())
+      return answer
+    },
+    isTerminal: io.isTerminal,
+    columns: io.columns,
+    signal: AbortSignal.any([io.signal, gone]),
+  }
+}
+
+function throwIf(error: HalliganError | undefined): void {
+  if (error !== undefined) throw error
 }
 
 function failed(error: unknown, io: CommandIo): number {
@@ -47,10 +81,15 @@ function program(run: Run): Command {
       getErrHasColors: () => false,
     })
   addAccessCommands(root, run)
+  addRequestCommand(root, run)
   addConnectCommands(root, run)
   addApprovalCommands(root, run)
+  addBypassCommands(root, run)
   addSessionCommands(root, run)
+  addReviewCommands(root, run)
   addReportCommands(root, run)
+  addExtendCommands(root, run)
+  addLockCommands(root, run)
   for (const command of root.commands) command.copyInheritedSettings(root)
   return root
 }

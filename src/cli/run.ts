@@ -1,10 +1,16 @@
 // What every command is given, and what all of them do: ask for a code, print.
 
 import type { Clock } from '../clock.ts'
+import type { Policy } from '../access/policy.ts'
 import { HalliganError } from '../errors.ts'
 import type { Access } from '../procedure/access.ts'
+import type { ApprovalWaits } from '../procedure/approval-waits.ts'
+import type { VouchPorts } from '../procedure/bypass.ts'
 import type { Caller, CommandIo } from '../procedure/command.ts'
+import type { CodeUse } from '../procedure/contract.ts'
+import type { LockPorts } from '../procedure/lock.ts'
 import type { Mfa } from '../procedure/mfa.ts'
+import type { OfferPorts } from '../procedure/offer.ts'
 import type { Reports } from '../procedure/report.ts'
 import type { ReviewPorts } from '../procedure/review.ts'
 import type { Secrets } from '../procedure/secrets.ts'
@@ -17,9 +23,13 @@ export interface CommandPorts {
   readonly mfa: Mfa
   readonly secrets: Secrets
   readonly state: State
-  readonly reports: Pick<Reports, 'of'>
   readonly review: ReviewPorts
-  readonly end: DecisionPorts
+  readonly reports: Pick<Reports, 'of'>
+  readonly end: DecisionPorts & LockPorts
+  readonly vouch: VouchPorts
+  readonly offers: OfferPorts
+  /** How many connections of one person wait for an approval: one pool with the sessions that wait. */
+  readonly waits: ApprovalWaits
   /** A one-time sign-in link for this person and address; null where no page is served. */
   readonly issueLink: ((user: string, address: string) => Promise<string>) | null
   /** Where psql finds Halligan; null where no PostgreSQL port is served. */
@@ -44,13 +54,26 @@ export async function requireCode(run: Run, withinMs: number): Promise<void> {
   const { mfa } = run.ports
   const { identity } = run.caller
   if (mfa.counts(identity, withinMs)) return
+  await askCode(run, { kind: 'fresh' })
+}
+
+/** Asks for what breaks the glass under this rule unless it has been given: a voucher's code does as well. */
+export async function requireOpener(run: Run, rule: Policy['mfa']): Promise<void> {
+  if ((await run.ports.mfa.opener(run.caller.identity, rule)) !== undefined) return
+  await askCode(run, { kind: 'grant', methods: rule.methods })
+}
+
+/** Asks for a code, a few times. Throws what the second factor refuses with. */
+export async function askCode(run: Run, use: CodeUse): Promise<void> {
+  const { mfa } = run.ports
+  const { identity } = run.caller
   for (let attempt = 1; ; attempt++) {
     const code = await run.io.ask('Code: ', { echo: false })
     if (code === undefined)
       throw new HalliganError('mfa_required', 'this needs your second factor', {
         hint: 'run it from a terminal and type your code',
       })
-    const outcome = await mfa.verify(identity, code)
+    const outcome = await mfa.verify(identity, code, use)
     if (outcome.kind === 'passed') return
     if (attempt === 3 || outcome.error.code !== 'code_wrong') throw outcome.error
     run.io.stderr(`halligan: ${outcome.error.describe()}\n`)

@@ -4,7 +4,7 @@
 import type { Command } from 'commander'
 import { HalliganError } from '../errors.ts'
 import type { Role } from '../identity/user.ts'
-import { endGrant, killSession } from '../procedure/end.ts'
+import { killSession, takeBack } from '../procedure/end.ts'
 import { print, requireCode, type Run } from './run.ts'
 import { span, table } from './table.ts'
 
@@ -35,14 +35,13 @@ export function addSessionCommands(root: Command, run: Run): void {
     })
   root
     .command('revoke')
-    .description('end a grant and everything under it')
+    .description('end a grant and everything under it: your own, or as an approver of its policy or an admin')
     .argument('<grant>')
     .requiredOption('--reason <text>', 'why, shown to the person inside')
     .action(async (id: string, options: { reason: string }) => {
-      mustBe(run, ['admin', 'approver'])
       await requireCode(run, TAKE_AWAY_MS)
-      await endGrant(run.ports.end, id, 'revoked', run.caller.identity.user.name, options.reason)
-      run.io.stdout(`${id} is revoked\n`)
+      const ended = await takeBack(run.ports.end, run.caller.identity.user, id, options.reason)
+      run.io.stdout(`${id} is ${ended.end?.how ?? 'revoked'}\n`)
     })
 }
 

@@ -11,6 +11,7 @@ import type { AuditEvent } from '../audit.ts'
 import type { Clock } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
 import type { Identity } from '../identity/user.ts'
+import { lockedError } from '../session/locks.ts'
 import type { Registry } from '../session/registry.ts'
 import type { State, Write } from '../session/state.ts'
 import type { Target } from '../target.ts'
@@ -68,6 +69,15 @@ export class Access implements AccessContract {
     return this.#ports.retiredPolicy?.(of.policyHash)
   }
 
+  lockOn(identity: Identity, target?: string): HalliganError | undefined {
+    const lock = this.#ports.registry.locks.on(identity.user.name, target)
+    if (lock === undefined) return undefined
+    // A target that is nothing to this person reads like one that does not exist, locked or not.
+    const isTheirs =
+      !lock.scope.startsWith('target:') || this.#decideUnlocked(identity, { target: target ?? '' }, {}).kind !== 'deny'
+    return isTheirs ? lockedError(lock) : undefined
+  }
+
   rememberMs(identity: Identity, target: string, account?: string): number {
     const live = this.#live(identity, target, account)
     if (live !== undefined) return this.policy(live)?.mfa.rememberMs ?? DEFAULT_REMEMBER_MS
@@ -107,7 +117,7 @@ export class Access implements AccessContract {
     return this.#decide(identity, ask, { ...standing, overdueReviews: this.#overdue(identity) })
   }
 
-  /** Why this is not at once, where reviews that are overdue are the reason: plain lines for a prompt. */
+  /** Why this is not at once, where reviews that are overdue are the reason: plain sentences for a prompt. */
   standingNote(identity: Identity, decision: Decision): string | undefined {
     return isForDebt(decision.rule) ? this.#ports.debts.explain(identity.user.name) : undefined
   }
@@ -223,6 +233,12 @@ export class Access implements AccessContract {
   }
 
   #decide(identity: Identity, ask: GrantAsk, standing: Standing): Decision {
+    const locked = this.lockOn(identity, ask.target)
+    if (locked !== undefined) return { kind: 'deny', rule: 'locked', message: locked.message, hint: locked.hint }
+    return this.#decideUnlocked(identity, ask, standing)
+  }
+
+  #decideUnlocked(identity: Identity, ask: GrantAsk, standing: Standing): Decision {
     const target = this.target(ask.target)
     const { user, address } = identity
     const now = this.#ports.clock.now()

@@ -38,6 +38,8 @@ export type MfaOutcome =
 /** Access as a front end asks for it. A target is given by name: unknown reads like refused. */
 export interface AccessContract {
   target(name: string): Target | undefined
+  /** The refusal a lock gives this person, here or at this target; undefined: nothing stands in the way. */
+  lockOn(identity: Identity, target?: string): HalliganError | undefined
   /** How long a ceremony counts towards this target (ms); the default for a name that is unknown. */
   rememberMs(identity: Identity, target: string, account?: string): number
   /** Which second factors count there; any for a name that is unknown. */
@@ -46,7 +48,9 @@ export interface AccessContract {
   liveGrant(identity: Identity, target: string, account?: string): Promise<Grant | undefined>
   /** What a request would get now; writes nothing. An unknown target gives the same `deny` as a refused one. */
   preview(identity: Identity, ask: GrantAsk): Decision
-  /** Why this is not at once, where reviews that are overdue are the reason: plain lines for a prompt. */
+  /** The same with what has happened before (a denial, overdue reviews), as the request itself will meet it. */
+  offer(identity: Identity, ask: GrantAsk): Promise<Decision>
+  /** Why this is not at once, where reviews that are overdue are the reason: plain sentences for a prompt. */
   standingNote(identity: Identity, decision: Decision): string | undefined
   /**
    * Breaks the glass: decides, writes grant, leaves and alerts in one transaction, and gives the grant: `active`, or

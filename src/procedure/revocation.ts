@@ -24,6 +24,8 @@ const BATCH = 20
 const STORE_RETRY_MS = 5_000
 /** More than one target is asked at a time, so that one that hangs does not hold up the others. */
 const AT_ONCE = 4
+/** When Halligan stops, an attempt under way has this long; what it has not written is tried again. */
+const CLOSE_MS = 3_000
 /** What a ledger leaf keeps of a target's complaint. */
 const MAX_DETAIL = 300
 
@@ -142,11 +144,14 @@ export class Revocations {
     while (this.#running !== undefined) await this.#running
   }
 
-  /** Starts no more attempts and waits for those under way; the queue goes on at the next start. */
+  /** Starts no more attempts and waits a little for those under way; the queue goes on at the next start. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#timer?.cancel()
-    await this.settled()
+    const { promise: late, resolve } = Promise.withResolvers<void>()
+    const timer = this.#ports.clock.after(CLOSE_MS, resolve)
+    await Promise.race([this.settled(), late])
+    timer.cancel()
   }
 
   /** Tries everything that is due; gives how long to wait for the next (ms), undefined when nothing waits. */

@@ -119,7 +119,7 @@ test.runIf(has('ssh'))('giving a grant back ends what runs under it, with thanks
   await sleeper.runs()
   const ended = await world.exec(['alice', 'end', grant])
   expect(ended.status).toBe(0)
-  expect(ended.stdout.toString()).toMatch(/thank you: .* is given back, \d+ min early/)
+  expect(ended.stdout.toString()).toMatch(/thank you, alice: .* is given back, \d+ min early/)
   expect(await sleeper.terminal.exited).toBe(124)
   expect(sleeper.terminal.screen).toContain(`halligan: grant ${grant} was given back by alice`)
   await sleeper.isGone()
