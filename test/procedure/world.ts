@@ -10,9 +10,11 @@ import { newTotpSecret, totpCode } from '../../src/identity/totp.ts'
 import type { Identity, Role, User } from '../../src/identity/user.ts'
 import { Access } from '../../src/procedure/access.ts'
 import { codeUsedAlerts, mayVouch, type VouchPorts } from '../../src/procedure/bypass.ts'
+import type { Check } from '../../src/procedure/check.ts'
 import { expireGrant } from '../../src/procedure/end.ts'
 import { Mfa } from '../../src/procedure/mfa.ts'
 import { RequestClock } from '../../src/procedure/request-clock.ts'
+import type { ReviewPorts } from '../../src/procedure/review.ts'
 import { ReviewDebts } from '../../src/procedure/review-debt.ts'
 import { Secrets } from '../../src/procedure/secrets.ts'
 import type { DecisionPorts } from '../../src/procedure/waiting.ts'
@@ -90,11 +92,14 @@ function user(name: string, groups: readonly string[], roles: readonly Role[]): 
   }
 }
 
-const people = [
+export const people = [
   user('alice', ['oncall'], ['engineer']),
   user('bob', ['leads'], ['approver']),
   user('carol', ['leads'], ['approver']),
   user('dave', ['oncall', 'leads'], ['engineer', 'approver']),
+  user('rita', ['security'], ['reviewer']),
+  user('sam', ['security'], ['reviewer']),
+  user('adam', [], ['admin']),
 ]
 
 /** Use-cases over the real store, on a clock that the test moves. */
@@ -104,6 +109,11 @@ export class ProcedureWorld implements AsyncDisposable {
   readonly mfa: Mfa
   readonly access: Access
   readonly debts: ReviewDebts
+  readonly review: ReviewPorts
+  /** Findings to give when a recording is to be opened, by session. */
+  readonly findings = new Map<string, string>()
+  /** Configured checks, by name. */
+  readonly checks = new Map<string, Check>()
   readonly secrets: Secrets
   readonly end: DecisionPorts
   readonly vouch: VouchPorts
@@ -135,7 +145,7 @@ export class ProcedureWorld implements AsyncDisposable {
       clock,
       state,
       policy: (name) => this.access.policy(name),
-      directory: buildDirectory(people),
+      directory: this.directory,
     })
     this.access = new Access({
       clock,
@@ -146,6 +156,7 @@ export class ProcedureWorld implements AsyncDisposable {
       targets: [web1, orders],
       channels,
       debts: this.debts,
+      check: (name) => this.checks.get(name),
       nudge: () => {},
     })
     this.end = {
@@ -167,6 +178,16 @@ export class ProcedureWorld implements AsyncDisposable {
       locks: this.registry.locks,
       channels,
       nudge: () => {},
+    }
+    this.review = {
+      clock,
+      state,
+      policy: (name) => this.access.policy(name),
+      directory: this.directory,
+      channels,
+      nudge: () => {},
+      debts: this.debts,
+      finding: async ({ id }) => this.findings.get(id) ?? null,
     }
     this.secrets = new Secrets({
       clock,
