@@ -36,6 +36,8 @@ export interface FrontOptions {
   readonly clock: Clock
   /** Folder of the built page. */
   readonly webRoot: string
+  /** Reads the configuration again and says what changed: `halligan reload` on this machine. */
+  readonly reload?: (actor: string) => Promise<string>
   /** For tests: the files the journal writes to; the machine's own without it. */
   readonly journalFiles?: FileSystem
 }

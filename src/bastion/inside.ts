@@ -34,6 +34,7 @@ import { Registry } from '../session/registry.ts'
 import { openRecorder } from '../session/session-recorder.ts'
 import type { Session, SessionEnd } from '../session/session.ts'
 import type { Alert } from '../session/state.ts'
+import { checkOf } from './checks.ts'
 import type { Current } from './current.ts'
 import type { Durable } from './durable.ts'
 import { revoke } from './revoking.ts'
@@ -98,6 +99,7 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
     },
     retiredPolicy: (hash) => current.policyOf(hash),
     debts,
+    check: (name) => checkOf(current, clock, name),
     nudge,
   })
   const end: DecisionPorts & LockPorts = {
@@ -290,6 +292,9 @@ export function commandsFor(
     secrets,
     state: durable.state,
     end,
+    vouch: inside.vouch,
+    offers: inside.offers,
+    waits: inside.waits,
     review: inside.review,
     reports: inside.reports,
     issueLink: places.issueLink,

@@ -5,8 +5,8 @@ import type { Grant } from '../access/grant.ts'
 import { errorCodes, HalliganError } from '../errors.ts'
 import { dsn, envLines, type PostgresLogin } from '../procedure/dsn.ts'
 import { freshMs } from '../procedure/mfa.ts'
-import { breakGlass } from './access-commands.ts'
-import { requireCode, type Run } from './run.ts'
+import { breakGlass } from './request-command.ts'
+import { askCode, requireCode, type Run } from './run.ts'
 
 interface LoginOptions {
   readonly account?: string
@@ -84,7 +84,9 @@ async function liveOrNew(run: Run, target: string, account: string | undefined):
 }
 
 async function requireCodeFor(run: Run, grant: Grant): Promise<void> {
-  if (run.ports.access.ceremony(run.caller.identity, grant) === undefined) await requireCode(run, 0)
+  const { access } = run.ports
+  if (access.ceremony(run.caller.identity, grant) !== undefined) return
+  await askCode(run, { kind: 'grant', methods: access.policy(grant)?.mfa.methods ?? [] })
 }
 
 async function web(run: Run): Promise<void> {

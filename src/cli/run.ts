@@ -9,6 +9,7 @@ import type { VouchPorts } from '../procedure/bypass.ts'
 import type { Caller, CommandIo } from '../procedure/command.ts'
 import type { CodeUse } from '../procedure/contract.ts'
 import type { LockPorts } from '../procedure/lock.ts'
+import type { DrillContract } from '../procedure/drill.ts'
 import type { Mfa } from '../procedure/mfa.ts'
 import type { OfferPorts } from '../procedure/offer.ts'
 import type { Reports } from '../procedure/report.ts'
@@ -25,6 +26,8 @@ export interface CommandPorts {
   readonly state: State
   readonly review: ReviewPorts
   readonly reports: Pick<Reports, 'of'>
+  /** Null where nothing is rehearsed. */
+  readonly drills: DrillContract | null
   readonly end: DecisionPorts & LockPorts
   readonly vouch: VouchPorts
   readonly offers: OfferPorts

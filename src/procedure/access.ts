@@ -16,6 +16,7 @@ import type { Registry } from '../session/registry.ts'
 import type { State, Write } from '../session/state.ts'
 import type { Target } from '../target.ts'
 import { channelsOf, grantAlerts } from './alert.ts'
+import { type Check, checkFacts, checkLeaf, type CheckResult, describeCheck, makeChecks } from './check.ts'
 import type { AccessContract, GrantAsk } from './contract.ts'
 import { factorHint, type Mfa, type Opener } from './mfa.ts'
 import type { ReviewDebts } from './review-debt.ts'
@@ -36,6 +37,8 @@ export interface AccessPorts {
   readonly retiredPolicy?: (hash: string) => Policy | undefined
   /** Reviews that are overdue: they take self-activation away. */
   readonly debts: ReviewDebts
+  /** A configured check by its name. */
+  readonly check: (name: string) => Check | undefined
   /** Every configured channel, for policies that name none. */
   readonly channels: readonly string[]
   /** Told after each commit that left something in the outbox. */
@@ -139,8 +142,53 @@ export class Access implements AccessContract {
         hint: factorHint(decision.policy.mfa.methods),
       })
     return this.#once(`${identity.user.name} ${ask.target} ${decision.account} ${decision.policy.name}`, async () => {
-      return (await this.#same(identity, decision, ask, opener)) ?? (await this.#grant(identity, ask, decision, opener))
+      const same = await this.#same(identity, decision, ask, opener)
+      return same ?? (await this.#checked(identity, ask, decision, opener))
     })
+  }
+
+  /** Asks outside what the decision names, then decides again: time has passed, and the policy may have changed. */
+  async #checked(identity: Identity, ask: GrantAsk, decision: Granted, opener: Opener): Promise<Grant> {
+    if (decision.checks.length === 0) return this.#grant(identity, ask, decision, opener, [])
+    const { policy, account } = decision
+    const { trigger, incident } = statementOf(policy, ask)
+    const subject = { user: identity.user.name, target: ask.target, account, trigger: trigger ?? '', incident }
+    const results = await makeChecks(this.#ports, decision.checks, subject)
+    const failed = results.filter(({ passed }) => !passed)
+    if (failed.length > 0) return this.#refuseChecked(identity, ask, decision, results)
+    const again = await this.offer(identity, ask)
+    if (again.kind === 'deny') return this.#refuse(identity, ask, again)
+    // Nothing is given under rules that the answers were not asked for.
+    if (again.kind === 'incomplete' || again.policy.hash !== policy.hash || again.account !== account)
+      throw new HalliganError('conflict', `policy ${policy.name} changed while the checks were made`, {
+        hint: 'ask again',
+      })
+    return this.#grant(identity, ask, again, opener, results)
+  }
+
+  async #refuseChecked(
+    identity: Identity,
+    ask: GrantAsk,
+    { policy }: Granted,
+    results: readonly CheckResult[],
+  ): Promise<never> {
+    const said = results.filter(({ passed }) => !passed).map(({ record }) => describeCheck(record))
+    const denial = {
+      kind: 'deny',
+      rule: `${policy.name}/check`,
+      message: `not under policy ${policy.name}: ${said.join('; ')}`,
+      hint: 'state the incident it is about, or ask whoever is on call to go in',
+    } as const
+    return this.#refuse(identity, ask, denial, this.#checkLeaves(identity, ask, policy, results))
+  }
+
+  #checkLeaves(
+    { user }: Identity,
+    { target }: GrantAsk,
+    policy: Policy,
+    results: readonly CheckResult[],
+  ): readonly AuditEvent[] {
+    return results.map((result) => checkLeaf(result, { user: user.name, target, policy: policy.name }))
   }
 
   /** Equal requests of one moment are one: the second waits for the first and gets its grant. */
@@ -178,11 +226,18 @@ export class Access implements AccessContract {
     return same
   }
 
-  async #grant(identity: Identity, ask: GrantAsk, decision: Granted, opener: Opener): Promise<Grant> {
+  async #grant(
+    identity: Identity,
+    ask: GrantAsk,
+    decision: Granted,
+    opener: Opener,
+    results: readonly CheckResult[],
+  ): Promise<Grant> {
     const { clock, state, registry, channels, nudge, mfa } = this.#ports
     const at = clock.now()
     const vouchedBy = opener.method === 'vouched' ? opener.by : null
-    const grant = { ...newGrant(identity, ask, decision, at), vouchedBy }
+    const checks = results.map(({ record }) => record)
+    const grant = { ...newGrant(identity, ask, decision, at), vouchedBy, checks }
     const type = grant.state === 'active' ? 'grant.activated' : 'grant.requested'
     await state.commit({
       at,
@@ -190,10 +245,11 @@ export class Access implements AccessContract {
       writes: [{ kind: 'grant', grant, expectVersion: null }, ...spent(opener, at)],
       leaves: [
         ...usedLeaf(identity, opener),
+        ...this.#checkLeaves(identity, ask, decision.policy, results),
         requestedLeaf(grant),
         ...(grant.state === 'active' ? [activatedLeaf(grant)] : []),
       ],
-      alerts: grantAlerts(type, grant, channelsOf(decision.policy, channels), at),
+      alerts: grantAlerts(type, grant, channelsOf(decision.policy, channels), at, checkFacts(checks)),
     })
     nudge()
     mfa.opened(identity, grant, opener)
@@ -204,12 +260,18 @@ export class Access implements AccessContract {
     return grant
   }
 
-  async #refuse(identity: Identity, ask: GrantAsk, decision: Extract<Decision, { kind: 'deny' }>): Promise<never> {
+  async #refuse(
+    identity: Identity,
+    ask: GrantAsk,
+    decision: Extract<Decision, { kind: 'deny' }>,
+    before: readonly AuditEvent[] = [],
+  ): Promise<never> {
     const { clock, state } = this.#ports
     await state.commit({
       at: clock.now(),
       writes: [],
       leaves: [
+        ...before,
         {
           type: 'admission-refused',
           user: identity.user.name,

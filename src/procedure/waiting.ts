@@ -110,7 +110,7 @@ export function waitingLine(waiting: Waiting, now: number): string {
   const { grant, progress, asked, announcedAt, overrideInMs, lapsesInMs } = waiting
   const missing = progress.kind === 'waiting' ? progress.missing : 0
   const parts = [
-    `request ${grant.id} waits for ${missing} approval${missing === 1 ? '' : 's'}`,
+    `request ${grant.id} waits for approval, ${missing} to go`,
     asked.length === 0
       ? 'nobody can approve it now'
       : `asked ${asked.join(', ')} ${shortly(now - grant.requestedAt)} ago`,

@@ -3,7 +3,7 @@
 import { HalliganError, safeError } from '../errors.ts'
 import type { Identity } from '../identity/user.ts'
 import { sshLog } from '../log.ts'
-import type { AccessContract, GrantAsk, MfaContract } from '../procedure/contract.ts'
+import type { AccessContract, CodeUse, GrantAsk, MfaContract } from '../procedure/contract.ts'
 import { breakGlassPrompts, codePrompt, type Prompt, readAnswers } from './prompt.ts'
 
 /** Codes asked for in one exchange. */
@@ -14,6 +14,8 @@ const MAX_STATEMENTS = 3
 export interface RoundPorts {
   readonly access: AccessContract
   readonly mfa: MfaContract
+  /** What a request would become, in plain lines: shown before it is confirmed. */
+  readonly describe: (identity: Identity, ask: GrantAsk) => Promise<readonly string[]>
 }
 
 /** One round: the answers, or `gone` when the client began something else or went away. */
@@ -27,13 +29,13 @@ export type RoundOutcome =
   | { readonly kind: 'refused'; readonly error: HalliganError }
 
 /** Asks for the second factor, a few times. */
-export async function askCode({ mfa }: RoundPorts, identity: Identity, ask: Ask): Promise<RoundOutcome> {
+export async function askCode({ mfa }: RoundPorts, identity: Identity, ask: Ask, use: CodeUse): Promise<RoundOutcome> {
   let complaint: string | undefined
   let hasAnswered = false
   for (let asked = 0; asked < MAX_CODES; asked++) {
     const answers = await ask(codePrompt(complaint))
     if (answers === 'gone') return { kind: 'gone' }
-    const outcome = await mfa.verify(identity, answers[0] ?? '')
+    const outcome = await mfa.verify(identity, answers[0] ?? '', use)
     if (outcome.kind === 'passed') return { kind: 'done' }
     const { error } = outcome
     complaint = error.message
@@ -48,7 +50,7 @@ export async function askCode({ mfa }: RoundPorts, identity: Identity, ask: Ask)
 
 /** Asks what the decision misses, and breaks the glass. `done`: the grant is live, or waits for approval. */
 export async function askStatement(
-  { access }: RoundPorts,
+  { access, describe }: RoundPorts,
   identity: Identity,
   first: GrantAsk,
   ask: Ask,
@@ -60,12 +62,13 @@ export async function askStatement(
   })
   let stated = first
   for (let asked = 0; ; asked++) {
-    const decision = access.preview(identity, stated)
+    const decision = await access.offer(identity, stated)
     if (decision.kind !== 'incomplete') return requestGrant(access, identity, stated)
     if (asked === MAX_STATEMENTS) return refused('usage', decision.message)
     const complaint = asked === 0 ? undefined : decision.message
     const note = access.standingNote(identity, decision)
-    const answers = await ask(breakGlassPrompts(decision, first.target, { complaint, note }))
+    const details = asked === 0 ? await describe(identity, stated) : []
+    const answers = await ask(breakGlassPrompts(decision, first.target, { complaint, note, details }))
     if (answers === 'gone') return { kind: 'gone' }
     const next = readAnswers(decision, answers, stated)
     if (next === undefined)

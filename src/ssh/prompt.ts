@@ -19,16 +19,22 @@ type Incomplete = Extract<Decision, { kind: 'incomplete' }>
 
 /**
  * Round 2: what breaking the glass means, then only what the decision still misses. `complaint`: what was wrong with the
- * last answers; `note`: why it is stricter than usual.
+ * last answers; `note`: why it is stricter than usual; `details`:
+ * what it would become.
  */
 export function breakGlassPrompts(
   decision: Incomplete,
   target: string,
-  say: { readonly complaint?: string | undefined; readonly note?: string | undefined } = {},
+  say: {
+    readonly complaint?: string | undefined
+    readonly note?: string | undefined
+    readonly details?: readonly string[]
+  } = {},
 ): Prompt[] {
   const open = openQuestions(decision)
   const before = say.complaint === undefined ? [] : [say.complaint]
-  const after = say.note === undefined ? [] : [say.note]
+  const details = (say.details ?? []).map((line) => `  ${line}`)
+  const after = [...details, ...(say.note === undefined ? [] : [say.note])]
   const head = [...before, breakGlassLine(decision, target), ...after].map(ascii).join('\n')
   return open.map((question, index) => ({
     prompt: index === 0 ? `${head}\n${question.text}` : question.text,

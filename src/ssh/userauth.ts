@@ -34,6 +34,8 @@ export interface UserauthPorts {
   readonly addressDelay: AddressDelay
   /** The grant that waits for approval and would cover this: nothing is asked twice. */
   readonly waitingGrant: (identity: Identity, target: string, account: string | undefined) => Promise<Grant | undefined>
+  /** What a request would become, in plain lines: shown before it is confirmed. */
+  readonly describe: (identity: Identity, ask: GrantAsk) => Promise<readonly string[]>
 }
 
 /** What a connection may do once it is accepted. */
@@ -161,10 +163,11 @@ export class Userauth {
   async #hasSecondFactor(identity: Identity, login: TargetLogin): Promise<boolean> {
     const { access, mfa } = this.#ports
     const rememberMs = access.rememberMs(identity, login.target, login.account)
+    const methods = access.methods(identity, login.target, login.account)
     const grant = await this.#liveGrant(identity, login)
     return grant === undefined
-      ? mfa.isRemembered(identity, rememberMs)
-      : mfa.isRememberedFor(identity, grant, rememberMs)
+      ? mfa.isRemembered(identity, rememberMs, methods)
+      : mfa.isRememberedFor(identity, grant, rememberMs, methods)
   }
 
   #liveGrant(identity: Identity, login: TargetLogin): ReturnType<AccessContract['liveGrant']> {
@@ -200,7 +203,8 @@ export class Userauth {
 
   async #rounds(identity: Identity, login: TargetLogin, ask: Ask): Promise<RoundOutcome> {
     if (!(await this.#hasSecondFactor(identity, login))) {
-      const code = await askCode(this.#ports, identity, ask)
+      const methods = this.#ports.access.methods(identity, login.target, login.account)
+      const code = await askCode(this.#ports, identity, ask, { kind: 'grant', methods })
       if (code.kind !== 'done') return code
     }
     if (await this.#hasGrant(identity, login)) return { kind: 'done' }

@@ -4,7 +4,7 @@ import type { AuditEvent } from '../../src/audit.ts'
 import { HalliganError } from '../../src/errors.ts'
 import type { Change, State, Write } from '../../src/session/state.ts'
 
-type Used = Pick<State, 'commit' | 'grant' | 'grants' | 'totp' | 'codes' | 'events'>
+type Used = Pick<State, 'commit' | 'grant' | 'grants' | 'totp' | 'codes' | 'events' | 'sessions'>
 
 export class MemoryState implements Used {
   readonly leaves: AuditEvent[] = []
@@ -41,6 +41,10 @@ export class MemoryState implements Used {
   }
 
   codes(): Promise<never[]> {
+    return Promise.resolve([])
+  }
+
+  sessions(): Promise<never[]> {
     return Promise.resolve([])
   }
 

@@ -13,9 +13,13 @@ import { AddressDelay } from '../../src/identity/lockout.ts'
 import { newTotpSecret, totpCode } from '../../src/identity/totp.ts'
 import type { User } from '../../src/identity/user.ts'
 import { Access } from '../../src/procedure/access.ts'
+import { ApprovalWaits } from '../../src/procedure/approval-waits.ts'
 import type { RunCommand } from '../../src/procedure/command.ts'
 import { Mfa } from '../../src/procedure/mfa.ts'
+import { offerFor, offerLines, type OfferPorts } from '../../src/procedure/offer.ts'
+import { RequestClock } from '../../src/procedure/request-clock.ts'
 import { ReviewDebts } from '../../src/procedure/review-debt.ts'
+import { waitingOn, type DecisionPorts } from '../../src/procedure/waiting.ts'
 import { dialCommand } from '../../src/pty/upstream.ts'
 import { admit, type AdmissionPorts } from '../../src/session/admission.ts'
 import { openJournal } from '../../src/journal/journal.ts'
@@ -182,6 +186,20 @@ export async function startWorld(options: WorldOptions = {}) {
     openedAlerts: () => [],
     gate: () => Promise.resolve({ kind: 'open' }),
   }
+  const directory = buildDirectory(users)
+  const offers: OfferPorts = { clock, access, directory, locks: registry.locks, channels: [] }
+  const deciding: DecisionPorts = {
+    clock,
+    state,
+    registry,
+    policy: (of) => access.policy(of),
+    channels: [],
+    nudge: () => undefined,
+    directory,
+    events: () => Promise.resolve([]),
+    requestClock: new RequestClock(clock),
+    announcedAt: () => Promise.resolve(null),
+  }
   const totpSecret = newTotpSecret()
   state.enrol('alice', totpSecret)
 
@@ -201,6 +219,9 @@ export async function startWorld(options: WorldOptions = {}) {
       admit: (request) => admit(admission, request),
       runCommand: options.runCommand ?? (() => Promise.resolve(0)),
       grant: (id) => state.grant(id),
+      waiting: (grant) => waitingOn(deciding, grant),
+      waits: new ApprovalWaits(),
+      describe: async (identity, ask) => offerLines(await offerFor(offers, identity, ask)),
       waitingGrant: async ({ user }, target, account) =>
         (await state.grants({ user: user.name, states: ['requested'] })).find(
           (grant) => grant.target === target && (account === undefined || grant.account === account),
