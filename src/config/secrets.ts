@@ -1,6 +1,7 @@
 // Secrets, apart from the configuration that names them: one file each in a directory of their own, and the key that
 // encrypts what the store keeps. They are held in memory, handed out by name, and shown by nothing.
 
+import { timingSafeEqual } from 'node:crypto'
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
@@ -59,6 +60,17 @@ export class Secrets {
     return Buffer.from(this.#key)
   }
 
+  /** Names of the secrets that `other` has otherwise, or not at all, or that this has not. Never what they are. */
+  differencesTo(other: Secrets): string[] {
+    const names = [...new Set([...this.#values.keys(), ...other.#values.keys()])]
+    return names.filter((name) => this.#values.get(name) !== other.#values.get(name)).sort()
+  }
+
+  /** True when both encrypt with the same key. */
+  hasKeyOf(other: Secrets): boolean {
+    return timingSafeEqual(this.#key, other.#key)
+  }
+
   toString(): string {
     return `[${this.#values.size} secrets]`
   }
@@ -99,8 +111,8 @@ export function missingSecrets(
   return [...needed].flatMap(([name, neededBy]) => (secrets.has(name) ? [] : [{ name, neededBy }]))
 }
 
-/** The secrets a channel needs. */
-function channelSecrets(channel: Channel): readonly string[] {
+/** The names of the secrets a channel needs. */
+export function channelSecrets(channel: Channel): readonly string[] {
   switch (channel.kind) {
     case 'webhook':
       return [...urlSecret(channel.url), channel.secret]
