@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
 import { notifyLog } from '../log.ts'
 import type { Alert } from '../session/state.ts'
-import type { Channel } from './channel.ts'
+import { Busy, type Channel } from './channel.ts'
 
 /** Longer than a busy receiver takes, shorter than people wait at an alert gate. */
 export const attemptTimeoutMs: number = 10_000
@@ -13,7 +13,8 @@ const longestError = 500
 
 export type Outcome =
   | { readonly kind: 'accepted'; readonly receipt: string }
-  | { readonly kind: 'failed'; readonly error: string }
+  /** `retryAfterMs`: how long the receiver asked to be left alone. */
+  | { readonly kind: 'failed'; readonly error: string; readonly retryAfterMs?: number }
 
 /** Delivers once, within `attemptTimeoutMs`, whatever the channel does. Never throws. */
 export async function attempt(channel: Channel | undefined, alert: Alert, clock: Clock): Promise<Outcome> {
@@ -31,7 +32,8 @@ export async function attempt(channel: Channel | undefined, alert: Alert, clock:
     return { kind: 'accepted', receipt }
   } catch (error) {
     notifyLog.warn('notify.attempt-failed', { alert: alert.id, channel: alert.channel, error })
-    return { kind: 'failed', error: describe(error) }
+    const failed = { kind: 'failed', error: describe(error) } as const
+    return error instanceof Busy ? { ...failed, retryAfterMs: error.retryAfterMs } : failed
   } finally {
     timer?.cancel()
   }

@@ -1,5 +1,5 @@
-// Takes alerts from the durable outbox to their channels: at least once, until accepted, whatever fails on the way. An
-// acceptance and its receipt become a row and a ledger leaf in one transaction.
+// Takes alerts from the durable outbox to their channels: at least once, until accepted, whatever fails on the way, for a
+// week. An acceptance and its receipt become a row and a ledger leaf in one transaction, and so does giving up.
 
 import type { Clock, Timer } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
@@ -7,15 +7,19 @@ import { notifyLog } from '../log.ts'
 import { marked } from '../procedure/announcement.ts'
 import type { Alert, OutboxRow, State } from '../session/state.ts'
 import { attempt, type Outcome } from './attempt.ts'
-import { backOffMs } from './back-off.ts'
+import { backOffMs, longestBackOffMs } from './back-off.ts'
+import { ChannelBook } from './channel-book.ts'
 import type { Channel } from './channel.ts'
 
-/** Deliveries at once: enough that one slow receiver does not hold up the others, few enough for any of them. */
+/** Deliveries at once to one channel: few enough for any receiver. Channels do not share them, so none waits for another. */
 const mostInFlight = 4
 /** Rows looked at in one pass: more than can be in flight, so that a channel with many does not hide the others. */
 const rowsPerPass = 64
 /** How often the outbox looks for what has fallen due: retries are planned in whole seconds. */
 const pollMs = 1_000
+/** Older than this and tried this often, an alert is given up: a clock that jumps by a week alone buries nothing. */
+const deadAfterMs = 7 * 86_400_000
+const deadAfterAttempts = 100
 /** Wait after the store failed: it is asked again, not hammered. */
 const afterStoreErrorMs = 5_000
 /** Attempts from memory, over some 15 s; longer outages are the durable outbox's. */
@@ -35,10 +39,12 @@ export interface OutboxOptions {
 
 export class Outbox {
   readonly #state: OutboxOptions['state']
-  readonly #channels: ReadonlyMap<string, Channel>
+  readonly #channels: ChannelBook
+  /** Until when (monotonic, µs) a receiver asked to be left alone. Entries leave when it has passed. */
+  readonly #busy = new Map<Channel, number>()
   readonly #clock: Clock
   readonly #random: () => number
-  /** By alert id, each with its channel. Entries leave when their outcome is written, or could not be. */
+  /** By alert id, each with its channel's name. Entries leave when their outcome is written, or could not be. */
   readonly #inFlight = new Map<string, { readonly channel: string; readonly done: Promise<void> }>()
   /** Alerts settled since the present look began: what it reads may be older than that. */
   readonly #settled = new Set<string>()
@@ -55,15 +61,24 @@ export class Outbox {
 
   constructor(options: OutboxOptions) {
     this.#state = options.state
-    this.#channels = new Map(options.channels.map((channel) => [channel.name, channel]))
+    this.#channels = new ChannelBook(options.channels)
     this.#clock = options.clock
     this.#random = options.random
   }
 
   /** The alert as it is to be written: with the mark of its channel as it is configured now. */
   mark(alert: Alert): Alert {
-    const channel = this.#channels.get(alert.channel)
+    const channel = this.#channels.present(alert.channel)
     return marked(alert, channel === undefined ? undefined : { configuration: '', ...channel })
+  }
+
+  /**
+   * From now on new alerts go to these. Alerts written until now (by their `at`) stay with the channels they were
+   * addressed to until they are delivered or given up, as long as this process lives; after a new start they go by name.
+   */
+  replaceChannels(channels: readonly Channel[]): void {
+    this.#channels.replace(channels, this.#clock.now())
+    this.nudge()
   }
 
   /** Looks for due alerts now: called once at start and after every commit with alerts. Never throws. */
@@ -115,6 +130,7 @@ export class Outbox {
   async #look(): Promise<number> {
     this.#isNudged = false
     this.#settled.clear()
+    this.#channels.forget(this.#clock.now() - deadAfterMs - longestBackOffMs)
     try {
       this.#startDue(await this.#state.outboxDue(this.#clock.now(), rowsPerPass))
       return pollMs
@@ -134,23 +150,22 @@ export class Outbox {
 
   #startDue(due: readonly OutboxRow[]): void {
     const busy = [this.#inFlight, this.#fromMemory, this.#settled]
-    const waiting = due.filter((row) => !busy.some((ids) => ids.has(row.id)))
-    while (this.#inFlight.size < mostInFlight && !this.#isClosing) {
-      const next = this.#leastBusy(waiting)
-      if (next === undefined) return
-      waiting.splice(waiting.indexOf(next), 1)
-      this.#inFlight.set(next.id, { channel: next.channel, done: this.#carry(next) })
+    for (const row of due) {
+      if (this.#isClosing) return
+      if (busy.some((ids) => ids.has(row.id)) || this.#isLeftAlone(row)) continue
+      const running = [...this.#inFlight.values()].filter(({ channel }) => channel === row.channel).length
+      if (running < mostInFlight) this.#inFlight.set(row.id, { channel: row.channel, done: this.#carry(row) })
     }
   }
 
-  /** The first row of the channel with the fewest deliveries: a receiver that hangs keeps no other waiting. */
-  #leastBusy(rows: readonly OutboxRow[]): OutboxRow | undefined {
-    const busy = (row: OutboxRow) =>
-      [...this.#inFlight.values()].filter(({ channel }) => channel === row.channel).length
-    return rows.reduce<OutboxRow | undefined>(
-      (best, row) => (best === undefined || busy(row) < busy(best) ? row : best),
-      undefined,
-    )
+  /** A receiver that asked for time gets it, for every alert it has coming. */
+  #isLeftAlone(row: OutboxRow): boolean {
+    const channel = this.#channels.channelFor(row, row.attempts)
+    const until = channel === undefined ? undefined : this.#busy.get(channel)
+    if (channel === undefined || until === undefined) return false
+    if (this.#clock.monotonicUs() < until) return true
+    this.#busy.delete(channel)
+    return false
   }
 
   /** One row through one attempt to its written outcome. */
@@ -161,7 +176,9 @@ export class Outbox {
     try {
       const accepted = this.#unwritten.get(row.id)
       const outcome =
-        accepted === undefined ? await this.#attempt(row) : ({ kind: 'accepted', receipt: accepted } as const)
+        accepted === undefined
+          ? await this.#attempt(row, row.attempts)
+          : ({ kind: 'accepted', receipt: accepted } as const)
       isWritten = await this.#write(row, outcome)
     } finally {
       this.#inFlight.delete(row.id)
@@ -195,7 +212,10 @@ export class Outbox {
           this.#unwritten.delete(row.id)
           return true
         case 'failed': {
-          const nextAt = now + backOffMs(row.attempts + 1, this.#random())
+          const attempts = row.attempts + 1
+          if (attempts >= deadAfterAttempts && now - row.at >= deadAfterMs) return await this.#bury(row, outcome.error)
+          const backOff = backOffMs(attempts, this.#random())
+          const nextAt = now + Math.max(backOff, boundedMs(outcome.retryAfterMs))
           await this.#state.commit({
             at: now,
             writes: [{ kind: 'alert-failed', id: row.id, nextAt, error: outcome.error }],
@@ -214,9 +234,22 @@ export class Outbox {
     }
   }
 
+  /** It stays visible, and an admin may have it sent again. */
+  async #bury(row: OutboxRow, error: string): Promise<true> {
+    const at = this.#clock.now()
+    const attempts = row.attempts + 1
+    await this.#state.commit({
+      at,
+      writes: [{ kind: 'alert-dead', id: row.id, at, error }],
+      leaves: [{ type: 'alert-dead', alert: row.id, channel: row.channel, attempts, error }],
+    })
+    notifyLog.error('notify.given-up', { alert: row.id, channel: row.channel, attempts, error })
+    return true
+  }
+
   async #sendFromMemory(alert: Alert): Promise<{ readonly receipt: string } | undefined> {
     for (let attempts = 1; ; attempts += 1) {
-      const outcome = await this.#attempt(alert)
+      const outcome = await this.#attempt(alert, attempts - 1)
       if (outcome.kind === 'accepted') {
         this.#remember(alert.id, outcome.receipt)
         return { receipt: outcome.receipt }
@@ -241,8 +274,12 @@ export class Outbox {
     })
   }
 
-  #attempt(alert: Alert): Promise<Outcome> {
-    return attempt(this.#channels.get(alert.channel), alert, this.#clock)
+  async #attempt(alert: Alert, attempts: number): Promise<Outcome> {
+    const channel = this.#channels.channelFor(alert, attempts)
+    const outcome = await attempt(channel, alert, this.#clock)
+    if (outcome.kind === 'failed' && outcome.retryAfterMs !== undefined && channel !== undefined)
+      this.#busy.set(channel, this.#clock.monotonicUs() + boundedMs(outcome.retryAfterMs) * 1000)
+    return outcome
   }
 
   #remember(id: string, receipt: string): void {
@@ -250,4 +287,9 @@ export class Outbox {
     const [oldest] = this.#unwritten.keys()
     if (this.#unwritten.size > mostUnwritten && oldest !== undefined) this.#unwritten.delete(oldest)
   }
+}
+
+/** A receiver may ask for an hour; more would silence it. */
+function boundedMs(retryAfterMs: number | undefined): number {
+  return Math.min(retryAfterMs ?? 0, longestBackOffMs)
 }

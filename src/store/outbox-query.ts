@@ -7,14 +7,27 @@ import { clamp, page } from './page.ts'
 /** No back-off reaches this far: an alert due later than this from now was planned before the clock stepped back. */
 const furthestRetryMs = 2 * 3600_000
 
-/** New alerts in the order they were written, then retries in the order they fall due. */
+/**
+ * Of each channel new alerts in the order they were written, then retries in the order they fall due; the channels take
+ * turns, so that a flood to one hides nothing of another.
+ */
 export function readOutboxDue(engine: Engine, { now, limit }: Calls['outbox-due']['take']): Page<StoredAlertRow> {
-  const query = sql
+  const due = sql
     .selectFrom('outbox')
     .selectAll()
+    .select((row) =>
+      row.fn
+        .agg<number>('row_number')
+        .over((over) => over.partitionBy('channel').orderBy('next_at').orderBy('position'))
+        .as('turn'),
+    )
     .where('accepted_at', 'is', null)
     .where('dead_at', 'is', null)
     .where((row) => row.or([row('next_at', '<=', now), row('next_at', '>', now + furthestRetryMs)]))
+  const query = sql
+    .selectFrom(due.as('due'))
+    .selectAll()
+    .orderBy('turn')
     .orderBy('next_at')
     .orderBy('position')
     .limit(clamp(limit))
