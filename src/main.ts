@@ -1,9 +1,11 @@
 // The program: argv and signals. What a Halligan is made of is bastion/, what the demo adds is demo/.
 
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { startBastion } from './bastion/bastion.ts'
 import { tuneCollector } from './bastion/collector.ts'
+import { ask, writeLock } from './bastion/local-control.ts'
 import { runLocal, type LocalCommands } from './cli/local.ts'
+import type { LocalRequest, Where } from './cli/local-control-commands.ts'
 import { systemClock } from './clock.ts'
 import { checkConfig, loadConfig, parseConfig, readTextFile } from './config/parse.ts'
 import { describeProblems } from './config/problem.ts'
@@ -11,10 +13,12 @@ import { loadSecrets, missingSecrets } from './config/secrets.ts'
 import { HalliganError } from './errors.ts'
 import { newTotpSecret, totpUri } from './identity/totp.ts'
 import { demoCode, runDemo } from './demo/demo.ts'
+import { demoStateDirectory } from './demo/state-directory.ts'
 
 tuneCollector()
 const clock = systemClock()
 const webRoot = resolve(import.meta.dirname, '../web/dist')
+const stories = resolve(import.meta.dirname, '../test/scenario')
 
 /** A signal to a whole process group reaches us twice, through the launcher as well: so soon it is the same one. */
 const SAME_SIGNAL_MS = 2000
@@ -45,7 +49,7 @@ async function start(configText: string, file: string): ReturnType<typeof startB
     throw new HalliganError('config_invalid', `there is no secret "${missing.name}", which ${missing.neededBy} needs`, {
       hint: `write it to a file of that name in ${config.secrets.directory}, 0600`,
     })
-  return startBastion({ config, secrets, clock, webRoot })
+  return startBastion({ config, secrets, clock, webRoot, stories })
 }
 
 const commands: LocalCommands = {
@@ -79,11 +83,30 @@ const commands: LocalCommands = {
       await bastion.close()
     }
   },
+  control: (request, where) => control(request, where),
+}
+
+/** Tells the Halligan of a state directory; with none there, lock and unlock are written for its next start. */
+async function control(request: LocalRequest, { config, state }: Where): Promise<string> {
+  const demo = state === undefined ? demoStateDirectory(undefined) : resolve(state)
+  const file = config ?? join(demo, 'halligan.yaml')
+  const directory = config === undefined ? demo : loadConfig(config).stateDirectory
+  const asked = { ...request, uid: process.getuid?.() ?? 0 }
+  const text = await ask(directory, clock, asked)
+  if (text !== undefined) return text
+  if (asked.do !== 'lock' && asked.do !== 'unlock')
+    throw new HalliganError('unavailable', `no halligan runs on ${directory}`)
+  const loaded = loadConfig(file)
+  return writeLock(loaded, loadSecrets(loaded.secrets, process.env), clock, asked)
 }
 
 /** What is still open when a command has ended should close by itself; what has not by then is left behind. */
 const LINGER_MS = 10_000
 
+// Whoever reads our output may have seen enough: `halligan export … | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 1)
+})
 process.exitCode = await runLocal(commands, process.argv.slice(2), {
   write: (text) => process.stdout.write(text),
   writeError: (text) => process.stderr.write(text),

@@ -13,11 +13,14 @@ import { resumeGrants, sweep } from '../procedure/sweep.ts'
 import { runAsProblem } from '../pty/upstream.ts'
 import type { Registry } from '../session/registry.ts'
 import type { State } from '../session/state.ts'
+import { listenControl } from './control.ts'
 import { Current } from './current.ts'
 import { openDurable, type Durable } from './durable.ts'
 import { openFronts, type Address, type FrontOptions } from './fronts.ts'
 import { assembleInside, type Inside } from './inside.ts'
 import type { Installation } from './installation.ts'
+import { localAct } from './local-act.ts'
+import { openDrills, rehearsals } from './rehearsals.ts'
 import { Sealer } from './sealer.ts'
 
 /** A running Halligan. */
@@ -71,11 +74,22 @@ async function start(options: FrontOptions, opened: AsyncDisposableStack): Promi
   const sealer = new Sealer(durable, clock, { recordings: config.recordingsDirectory, state: config.stateDirectory })
   const current = new Current(config, options.secrets)
   const inside = assembleInside(current, clock, durable, sealer)
+  const drills = rehearsals(clock, durable, inside, options.stories ?? '')
   await recover(options, durable, inside, sealer)
-  const fronts = await openFronts(options, durable, inside, sealer, opened)
+  await drills.recover()
+  const fronts = await openFronts(options, durable, inside, sealer, opened, drills)
+  openDrills(drills, durable, fronts)
   keepTime(clock, durable, inside, sealer, opened)
+  opened.defer(repeat(clock, MINUTE_MS, () => drills.tick()))
   opened.defer(() => leave(clock, durable, inside, sealer))
+  opened.defer(() => drills.close())
   opened.defer(() => inside.revocations.close())
+  const control = await listenControl(
+    config.stateDirectory,
+    clock,
+    localAct({ clock, state: durable.state, registry: inside.registry, lock: inside.end, reload: options.reload }),
+  )
+  opened.defer(() => control.close())
   durable.outbox.nudge()
   inside.revocations.nudge()
   return {

@@ -8,6 +8,7 @@ import type { FileSystem } from '../journal/file-port.ts'
 import { AddressDelay } from '../identity/lockout.ts'
 import type { Identity } from '../identity/user.ts'
 import type { Grant } from '../access/grant.ts'
+import type { DrillContract } from '../procedure/drill.ts'
 import { endGrant, killSession } from '../procedure/end.ts'
 import { offerFor, offerLines } from '../procedure/offer.ts'
 import { waitingOn } from '../procedure/waiting.ts'
@@ -36,6 +37,8 @@ export interface FrontOptions {
   readonly clock: Clock
   /** Folder of the built page. */
   readonly webRoot: string
+  /** Folder of the stories that drills play; without it there are none. */
+  readonly stories?: string
   /** Reads the configuration again and says what changed: `halligan reload` on this machine. */
   readonly reload?: (actor: string) => Promise<string>
   /** For tests: the files the journal writes to; the machine's own without it. */
@@ -49,12 +52,17 @@ export async function openFronts(
   inside: Inside,
   sealer: Sealer,
   opened: AsyncDisposableStack,
+  drills: DrillContract,
 ): Promise<Fronts> {
   const postgres = await openPostgres(options, durable, inside)
   opened.defer(() => postgres.close())
-  const web = await openWeb(options, durable, inside, sealer)
+  const web = await openWeb(options, durable, inside, sealer, drills)
   opened.defer(() => web.close())
-  const ssh = await openSsh(options, durable, inside, { postgres: reachable(options.config, postgres), web })
+  const ssh = await openSsh(options, durable, inside, {
+    postgres: reachable(options.config, postgres),
+    web,
+    drills,
+  })
   opened.defer(() => ssh.close())
   const place = ({ host, port }: Address): Address => ({ host, port })
   return { ssh: place(ssh), postgres: place(postgres), web }
@@ -89,6 +97,7 @@ function openWeb(
   durable: Durable,
   inside: Inside,
   sealer: Sealer,
+  drills: DrillContract,
 ): Promise<HttpServer> {
   const { state, feed, installation } = durable
   const { web } = config.listen
@@ -109,6 +118,7 @@ function openWeb(
       recordings: sealer,
       reviews: inside.review,
       reports: inside.reports,
+      drills,
       sessions: { kill: (session, by, reason) => killSession(inside.end, session, by, reason) },
       grants: {
         end: async (grant, how, by, reason) => {
@@ -127,7 +137,7 @@ function openSsh(
   { config, clock }: FrontOptions,
   durable: Durable,
   inside: Inside,
-  places: { readonly postgres: Address; readonly web: HttpServer },
+  places: { readonly postgres: Address; readonly web: HttpServer; readonly drills: DrillContract },
 ) {
   const { current, access, mfa, admit, directory, refusals } = inside
   const dialSsh = sshDialer({ clock, privateKey: (credential) => current.secrets.read(credential) })
@@ -139,7 +149,7 @@ function openSsh(
       directory,
       names: {
         get users() {
-          return new Set(current.config.users.map((user) => user.name))
+          return new Set([...current.config.users.map((user) => user.name), ...inside.drill.directory.made])
         },
         get targets() {
           return new Set(current.config.targets.map((target) => target.name))
@@ -158,6 +168,7 @@ function openSsh(
       runCommand: commandsFor(clock, durable, inside, {
         postgres: places.postgres,
         issueLink: (user, address) => places.web.issueLink(user, address),
+        drills: places.drills,
       }),
       dial: (target) => (target.kind === 'command' ? dialCommand : dialSsh),
       bulk: (grant) => access.policy(grant)?.recording.files ?? 'full',

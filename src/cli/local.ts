@@ -3,6 +3,8 @@
 import { Command, CommanderError } from 'commander'
 import { errorCodes, HalliganError, safeError } from '../errors.ts'
 import { mainLog } from '../log.ts'
+import { addExportCommand } from './export-command.ts'
+import { addLocalControlCommands, type LocalControl } from './local-control-commands.ts'
 import { addVerifyCommand } from './verify-command.ts'
 
 export interface LocalCommands {
@@ -16,6 +18,8 @@ export interface LocalCommands {
   policyCheck(file: string): string
   /** Enrols a new one-time-code secret for a user while Halligan is down; gives what to show once. */
   enrol(user: string, options: { readonly config: string }): Promise<string>
+  /** Tells the running Halligan; with none running lock and unlock write into its state directory. */
+  readonly control: LocalControl
 }
 
 /** Runs `argv` (without program name) and gives the exit status. Never throws. */
@@ -66,6 +70,8 @@ export async function runLocal(
     .argument('<name>')
     .requiredOption('--config <file>', 'configuration file')
     .action(async (name: string, options: { config: string }) => out.write(await commands.enrol(name, options)))
+  addExportCommand(root, (text) => out.write(text))
+  addLocalControlCommands(root, commands.control, (text) => out.write(text))
   addVerifyCommand(
     root,
     (text) => out.write(text),

@@ -34,13 +34,19 @@ export function scopeOf(kind: string, name: string | undefined): LockScope {
   throw new HalliganError('usage', 'say what: user NAME, target NAME, or everything (--all)')
 }
 
+/** Reads a scope as it is written, `user:alice`. Throws `usage`. */
+export function checkedScope(text: string): LockScope {
+  const [kind = '', name] = text.split(':')
+  return scopeOf(kind, name)
+}
+
 /**
  * Locks `scope`. The caller has checked who `by` is. Sockets are closed and web sessions ended before the first await;
  * when the store fails the lock holds in memory all the same, and the error says so. Throws `not_found`, `usage`.
  */
 export async function lock(ports: LockPorts, scope: LockScope, by: string, reason: string): Promise<Locked> {
   if (!ports.knows(scope)) throw new HalliganError('not_found', `there is no ${scope.replace(':', ' ')}`)
-  const why = checkedReason(reason)
+  const why = checkedLockReason(reason)
   const at = ports.clock.now()
   const taken: Lock = { scope, by, at, reason: why }
   const sessions = ports.registry.lock(taken, {
@@ -79,7 +85,7 @@ export async function revokeUnder(ports: EndPorts, { scope, by, reason }: Lock):
 
 /** Lets people in again: written first. Ended grants stay ended. The caller has checked who `by` is. Throws `conflict` when it is not locked. */
 export async function unlock(ports: LockPorts, scope: LockScope, by: string, reason: string): Promise<void> {
-  const why = checkedReason(reason)
+  const why = checkedLockReason(reason)
   const { locks } = ports.registry
   const standing = locks.of(scope)
   await locks.inTurn(async () => {
@@ -108,7 +114,8 @@ export async function resumeLocks(ports: LockPorts): Promise<void> {
   }
 }
 
-function checkedReason(reason: string): string {
+/** One printable line. Throws `usage`. */
+export function checkedLockReason(reason: string): string {
   const text = reason.trim()
   if (text.length < 3 || text.length > MAX_REASON)
     throw new HalliganError('usage', `say why, in 3 to ${MAX_REASON} characters`)
