@@ -7,8 +7,10 @@ import { HalliganError } from '../errors.ts'
 import { freshMs } from '../procedure/mfa.ts'
 import { countReviews, reopenReview, review, reviewCase, reviewQueue, type ReviewCase } from '../procedure/review.ts'
 import { reviewText, standingText } from './review-text.ts'
-import { print, requireCode, type Run } from './run.ts'
+import { print, requireCode, type RunWith } from './run.ts'
 import { span, table } from './table.ts'
+
+type ReviewRun = RunWith<'clock' | 'review' | 'mfa' | 'sshHint'>
 
 const DAY_MS = 24 * 3_600_000
 
@@ -28,7 +30,7 @@ const answers: ReadonlyMap<string, Answer> = new Map([
   ['-', 'n/a'],
 ])
 
-export function addReviewCommands(root: Command, run: Run): void {
+export function addReviewCommands(root: Command, run: ReviewRun): void {
   const gather = (value: string, before: readonly string[]): readonly string[] => [...before, value]
   root
     .command('reviews')
@@ -67,7 +69,7 @@ interface ReviewOptions {
   readonly json?: boolean
 }
 
-async function reviews(run: Run, options: ListOptions): Promise<void> {
+async function reviews(run: ReviewRun, options: ListOptions): Promise<void> {
   const { clock, review: ports } = run.ports
   const { user } = run.caller.identity
   if (options.statistics === true) return statistics(run, options.json)
@@ -86,7 +88,7 @@ async function reviews(run: Run, options: ListOptions): Promise<void> {
   print(run, options.json, queue, table(['GRANT', 'WHO', 'ACCESS', 'REVIEW', 'BY', 'TRIGGER', 'REASON'], rows, none))
 }
 
-async function statistics(run: Run, json: boolean | undefined): Promise<void> {
+async function statistics(run: ReviewRun, json: boolean | undefined): Promise<void> {
   const { clock, review: ports } = run.ports
   const { name, roles } = run.caller.identity.user
   if (!roles.some((role) => role === 'reviewer' || role === 'admin' || role === 'auditor'))
@@ -113,7 +115,7 @@ function statisticsText(counted: ReviewStatistics): string {
   return `${table(head, rows, '')}waiting ${waiting}, overdue ${overdue}, re-opened ${reopened}\n`
 }
 
-async function one(run: Run, id: string, options: ReviewOptions): Promise<void> {
+async function one(run: ReviewRun, id: string, options: ReviewOptions): Promise<void> {
   const { review: ports } = run.ports
   const { user } = run.caller.identity
   if (options.reopen === true) return reopen(run, id, options)
@@ -130,7 +132,7 @@ async function one(run: Run, id: string, options: ReviewOptions): Promise<void> 
   await judge(run, found, options)
 }
 
-async function judge(run: Run, found: ReviewCase, options: ReviewOptions): Promise<void> {
+async function judge(run: ReviewRun, found: ReviewCase, options: ReviewOptions): Promise<void> {
   const { grant, obstacle } = found
   // What cannot be decided is not asked about.
   if (obstacle !== null) throw new HalliganError(obstacle.code, obstacle.message, { hint: hintOf(run, found) })
@@ -144,7 +146,7 @@ async function judge(run: Run, found: ReviewCase, options: ReviewOptions): Promi
   print(run, options.json, reviewed, text)
 }
 
-async function reopen(run: Run, id: string, options: ReviewOptions): Promise<void> {
+async function reopen(run: ReviewRun, id: string, options: ReviewOptions): Promise<void> {
   const reason = (options.reason ?? (await asked(run, 'Reason: ', '--reason'))).trim()
   if (reason.length < 3) throw new HalliganError('usage', 'say why, in at least 3 characters')
   if (reason.length > 500 || /\p{C}/u.test(reason))
@@ -154,7 +156,7 @@ async function reopen(run: Run, id: string, options: ReviewOptions): Promise<voi
   print(run, options.json, grant, `the review of grant ${id} is open again\n`)
 }
 
-async function verdictOf(run: Run, given: string | undefined): Promise<Verdict> {
+async function verdictOf(run: ReviewRun, given: string | undefined): Promise<Verdict> {
   const text = (given ?? (await asked(run, `Verdict (${verdicts.join(', ')}): `, '--verdict'))).trim()
   const verdict = verdicts.find((each) => each === text)
   if (verdict !== undefined) return verdict
@@ -164,7 +166,7 @@ async function verdictOf(run: Run, given: string | undefined): Promise<Verdict> 
 }
 
 async function answersTo(
-  run: Run,
+  run: ReviewRun,
   questions: readonly string[],
   given: readonly string[],
 ): Promise<Review['checklist']> {
@@ -189,7 +191,7 @@ async function answersTo(
 /** Times a question is asked again when the answer is none. */
 const TRIES = 3
 
-async function askQuestion(run: Run, question: string, index: number, count: number): Promise<Answer> {
+async function askQuestion(run: ReviewRun, question: string, index: number, count: number): Promise<Answer> {
   for (let tries = 1; ; tries++) {
     const line = await asked(run, `${index + 1}/${count} ${question} [yes, no, n/a] `, `--answer ${index + 1}=yes`)
     const answer = answers.get(line.trim().toLowerCase())
@@ -198,7 +200,7 @@ async function askQuestion(run: Run, question: string, index: number, count: num
   }
 }
 
-async function asked(run: Run, prompt: string, option: string): Promise<string> {
+async function asked(run: ReviewRun, prompt: string, option: string): Promise<string> {
   const line = await run.io.ask(prompt)
   if (line === undefined)
     throw new HalliganError('usage', 'the review is not complete, and nobody is there to ask', {
@@ -208,7 +210,7 @@ async function asked(run: Run, prompt: string, option: string): Promise<string> 
 }
 
 /** What to do next, where something keeps the person from deciding. */
-function hintOf(run: Run, { obstacle, sessions }: ReviewCase): string | undefined {
+function hintOf(run: ReviewRun, { obstacle, sessions }: ReviewCase): string | undefined {
   const isUnopened = sessions.some(({ evidence }) => evidence.share === 0 && evidence.damage === null)
   const { name } = run.caller.identity.user
   return obstacle?.code === 'denied' && isUnopened && obstacle.hint !== undefined
@@ -216,7 +218,7 @@ function hintOf(run: Run, { obstacle, sessions }: ReviewCase): string | undefine
     : obstacle?.hint
 }
 
-function hints(run: Run, found: ReviewCase): readonly string[] {
+function hints(run: ReviewRun, found: ReviewCase): readonly string[] {
   const { grant, may, obstacle, questions } = found
   const { name } = run.caller.identity.user
   const lines = [`watch the recordings in the page: ssh ${name}@${run.ports.sshHint} web`]

@@ -52,8 +52,13 @@ export interface Run {
   exit: number
 }
 
+/** The surroundings of a command that needs no more than these ports. */
+export type RunWith<Ports extends keyof CommandPorts> = Omit<Run, 'ports'> & {
+  readonly ports: Pick<CommandPorts, Ports>
+}
+
 /** Asks for a code unless one given within `withinMs` counts. Throws what the second factor refuses with. */
-export async function requireCode(run: Run, withinMs: number): Promise<void> {
+export async function requireCode(run: RunWith<'mfa'>, withinMs: number): Promise<void> {
   const { mfa } = run.ports
   const { identity } = run.caller
   if (mfa.counts(identity, withinMs)) return
@@ -67,7 +72,7 @@ export async function requireOpener(run: Run, rule: Policy['mfa']): Promise<void
 }
 
 /** Asks for a code, a few times. Throws what the second factor refuses with. */
-export async function askCode(run: Run, use: CodeUse): Promise<void> {
+export async function askCode(run: RunWith<'mfa'>, use: CodeUse): Promise<void> {
   const { mfa } = run.ports
   const { identity } = run.caller
   for (let attempt = 1; ; attempt++) {
@@ -84,6 +89,6 @@ export async function askCode(run: Run, use: CodeUse): Promise<void> {
 }
 
 /** Writes `value` as JSON with `--json`, else the text. */
-export function print(run: Run, json: boolean | undefined, value: unknown, text: string): void {
+export function print(run: Pick<Run, 'io'>, json: boolean | undefined, value: unknown, text: string): void {
   run.io.stdout(json === true ? `${JSON.stringify(value)}\n` : text)
 }
