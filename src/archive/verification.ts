@@ -1,11 +1,13 @@
 // `halligan verify` on this machine's files: hands paths to the pure verification in recording/ and reads nothing else.
 import { lstat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
+import { longestDisclosure } from '../recording/disclosure.ts'
 import type { VerifyReport } from '../recording/finding.ts'
 import type { LedgerRow } from '../recording/ledger-check.ts'
 import { verifyAll } from '../recording/verify-all.ts'
-import { type Trust, verifyFile, verifyFolder } from '../recording/verify-file.ts'
+import { type Trust, verifyDisclosure, verifyFile, verifyFolder } from '../recording/verify-file.ts'
 import { journalSegments, openStored, recordingFolder } from './recording-folder.ts'
+import { storedText } from './stored-file.ts'
 
 /** Where an installation's evidence lies. */
 export interface Installation {
@@ -17,8 +19,10 @@ export interface Installation {
   readonly checkpoint: string | undefined
 }
 
-/** Verifies a recording (or the one a `.proof` belongs to) or a directory of them, whichever stands at `path`. */
+/** Verifies a recording (or the one a `.proof` belongs to), a directory of them, or one disclosed event, whichever is at `path`. */
 export async function verifyPath(path: string, trust: Trust): Promise<VerifyReport> {
+  if (path.endsWith('.event.json'))
+    return verifyDisclosure(basename(path), await storedText(path, longestDisclosure), trust)
   const isDirectory = await isDirectoryAt(path)
   const isNamedAsFile = /\.(cast\.zst|proof)$/.test(basename(path))
   if (isDirectory && !isNamedAsFile) return await verifyFolder(recordingFolder(path), trust)

@@ -2,6 +2,7 @@
 // along: the pinned key, a checkpoint from outside. Pure: whatever is read is handed in.
 import { type Checkpoint, openCheckpoint } from '../ledger/checkpoint.ts'
 import type { InstallationKey } from '../ledger/note-key.ts'
+import { openDisclosure } from './disclosure.ts'
 import { type CheckedRecording, ReportBuilder, type VerifyReport } from './finding.ts'
 import { checkLedger, type KnownHead, type LedgerRow } from './ledger-check.ts'
 import { openProof, type OpenedProof } from './proof-check.ts'
@@ -55,6 +56,28 @@ export async function verifyFolder(folder: RecordingFolder, trust: Trust): Promi
   const { names, unreadable } = await folder.list()
   reportUnreadable(report, unreadable)
   await verifyEach(report, names, (name) => folder.open(name), trust)
+  return report.report()
+}
+
+/** Verifies one event that was disclosed without the rest of its recording (disclosure.ts). */
+export async function verifyDisclosure(name: string, stored: StoredText, trust: Trust): Promise<VerifyReport> {
+  const report = new ReportBuilder('file')
+  const heads = new SeenHeads()
+  await report.check('public key', () => checkKey(report, trust.key))
+  await report.check('event', () => {
+    if (stored.kind === 'absent') {
+      report.find({ code: 'missing', subject: name, detail: `the disclosure is ${stored.why}` })
+      return 'not read'
+    }
+    const opened = openDisclosure(stored.text, trust.key)
+    if (opened.kind === 'refused') {
+      report.find({ code: opened.code, subject: name, detail: opened.detail })
+      return 'refused'
+    }
+    heads.add(opened.checkpoint, name)
+    return `event ${opened.disclosure.seq} of ${opened.lines} of session ${opened.session}`
+  })
+  await report.check('checkpoint from outside', () => checkOutside(report, heads, trust))
   return report.report()
 }
 
