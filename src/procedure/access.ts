@@ -1,10 +1,9 @@
 // Breaking the glass: what may this person have, and giving it. The decision is `decide`; here it becomes a grant, its
 // leaves and its alerts in one transaction, and then a door that the registry keeps.
 
-import { randomBytes } from 'node:crypto'
 import type { Standing } from '../access/approval.ts'
 import { decide, type Decision } from '../access/decide.ts'
-import { grantDefaults, type Grant } from '../access/grant.ts'
+import type { Grant } from '../access/grant.ts'
 import type { Policy } from '../access/policy.ts'
 import { statementOf } from '../access/statement.ts'
 import type { AuditEvent } from '../audit.ts'
@@ -19,6 +18,7 @@ import { channelsOf, grantAlerts } from './alert.ts'
 import { type Check, checkFacts, checkLeaf, type CheckResult, describeCheck, makeChecks } from './check.ts'
 import type { AccessContract, GrantAsk } from './contract.ts'
 import { factorHint, type Mfa, type Opener } from './mfa.ts'
+import { type Granted, newGrant, requestedLeaf } from './new-grant.ts'
 import type { ReviewDebts } from './review-debt.ts'
 import { standingOf } from './standing.ts'
 
@@ -44,8 +44,6 @@ export interface AccessPorts {
   /** Told after each commit that left something in the outbox. */
   readonly nudge: () => void
 }
-
-type Granted = Extract<Decision, { kind: 'allow' | 'needs-approval' }>
 
 export class Access implements AccessContract {
   readonly #ports: AccessPorts
@@ -317,69 +315,6 @@ function isForDebt(rule: string): boolean {
 
 function unknownTarget(name: string): Target {
   return { kind: 'command', name, labels: {}, accounts: [], argv: [], runAs: 'demo-self', cwd: '/', env: {} }
-}
-
-function newGrant(identity: Identity, ask: GrantAsk, decision: Granted, at: number): Grant {
-  const active = decision.kind === 'allow'
-  const { trigger, reason, incident } = statementOf(decision.policy, ask)
-  return {
-    id: newGrantId(),
-    state: active ? 'active' : 'requested',
-    version: 1,
-    user: identity.user.name,
-    policy: decision.policy.name,
-    policyHash: decision.policy.hash,
-    target: ask.target,
-    account: decision.account,
-    databases: decision.policy.scope.databases,
-    trigger: trigger ?? '',
-    reason,
-    incident,
-    rule: decision.rule,
-    durationMs: decision.durationMs,
-    requestedAt: at,
-    requestedFrom: identity.address,
-    activatedAt: active ? at : null,
-    expiresAt: active ? at + decision.durationMs : null,
-    endedAt: null,
-    end: null,
-    approvals: [],
-    override: null,
-    reviewDueAt: null,
-    review: null,
-    ...grantDefaults,
-    commands: decision.policy.scope.commands,
-    files: decision.policy.scope.files,
-    drill: identity.user.isDrill === true,
-  }
-}
-
-const ID_ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789'
-
-/** Short enough to say on the phone; a collision loses the insert's compare-and-set and is asked again. */
-function newGrantId(): string {
-  return `g${[...randomBytes(5)].map((byte) => ID_ALPHABET[byte % 32]).join('')}`
-}
-
-function requestedLeaf(grant: Grant): AuditEvent {
-  const { id, user, policy, policyHash, target, account, trigger, reason, incident, durationMs, rule, requestedFrom } =
-    grant
-  return {
-    type: 'grant-requested',
-    grant: id,
-    user,
-    policy,
-    policyHash,
-    target,
-    account,
-    trigger,
-    reason,
-    ...(incident === null ? {} : { incident }),
-    durationMs,
-    rule,
-    address: requestedFrom,
-    ...(grant.vouchedBy === null ? {} : { vouchedBy: grant.vouchedBy }),
-  }
 }
 
 function spent(opener: Opener, at: number): Write[] {

@@ -81,6 +81,11 @@ export function describeCheck({ check, outcome, detail }: CheckRecord): string {
   }
 }
 
+/** For the alert of a grant: what was asked, in words; nothing where nothing was. */
+export function checkFacts(checks: readonly CheckRecord[]): Readonly<Record<string, unknown>> {
+  return checks.length === 0 ? {} : { checks: checks.map(describeCheck) }
+}
+
 async function askInTime(
   clock: Clock,
   check: Check | undefined,

@@ -161,6 +161,7 @@ export async function startWorld(options: WorldOptions = {}) {
     targets,
     channels: [],
     debts,
+    check: () => undefined,
     nudge: () => undefined,
   })
   const admission: AdmissionPorts = {
