@@ -5,9 +5,10 @@ import { formatDuration } from '../access/duration.ts'
 import { HalliganError } from '../errors.ts'
 import type { Role } from '../identity/user.ts'
 import { reportCsv } from '../procedure/report-csv.ts'
-import { figures, type Figure, type FigureName, type Section } from '../procedure/report-figures.ts'
+import { figures, type Figure, type FigureName } from '../procedure/figure.ts'
+import type { Section } from '../procedure/report-figures.ts'
 import type { Report } from '../procedure/report.ts'
-import type { Run } from './run.ts'
+import type { CommandPorts, Run } from './run.ts'
 import { table } from './table.ts'
 
 const readers: readonly Role[] = ['admin', 'auditor', 'reviewer']
@@ -26,7 +27,10 @@ const columns: readonly (readonly [string, FigureName])[] = [
   ['MISUSE', 'misuse'],
 ]
 
-export function addReportCommands(root: Command, run: Run): void {
+/** What the command needs of its surroundings. */
+type ReportRun = Pick<Run, 'caller' | 'io'> & { readonly ports: Pick<CommandPorts, 'reports'> }
+
+export function addReportCommands(root: Command, run: ReportRun): void {
   root
     .command('report')
     .description('what a month of broken glass amounts to (admins, auditors, reviewers)')

@@ -1,7 +1,7 @@
 // Which requirement of which framework is answered by which figure of the report or which test, and what is not. Words are
 // ours and short: the framework's own text decides. A test checks that every file and figure named here exists.
 
-import type { FigureName } from './report-figures.ts'
+import type { FigureName } from './figure.ts'
 
 export interface Control {
   readonly framework: string

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { controls } from '../../src/procedure/control-map.ts'
-import { figures } from '../../src/procedure/report-figures.ts'
+import { figures } from '../../src/procedure/figure.ts'
 
 const root = join(import.meta.dirname, '../..')
 

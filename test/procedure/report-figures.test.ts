@@ -1,12 +1,11 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Grant, Review } from '../../src/access/grant.ts'
+import { figures, type FigureName } from '../../src/procedure/figure.ts'
 import {
   contradictions,
-  figures,
   percentile,
   reportSections,
-  type FigureName,
   type LeafFact,
   type ReportFacts,
 } from '../../src/procedure/report-figures.ts'

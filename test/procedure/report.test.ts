@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Grant } from '../../src/access/grant.ts'
 import { Reports, type ReportLimits } from '../../src/procedure/report.ts'
-import type { FigureName } from '../../src/procedure/report-figures.ts'
+import type { FigureName } from '../../src/procedure/figure.ts'
 import type { Report } from '../../src/procedure/report.ts'
 import type { State, Write } from '../../src/session/state.ts'
 import { FakeClock } from '../support/clock.ts'

@@ -6,11 +6,12 @@ import { get, Problem, whenSignedOut } from './api.ts'
 import { followFeed } from './feed.ts'
 import { GrantsPage } from './grants.tsx'
 import { Failure, Loading, NothingHere } from './notes.tsx'
+import { ReportPage } from './report.tsx'
 import { path } from './router.tsx'
 import { learnTime } from './server-time.ts'
 import { SessionPage } from './session.tsx'
 import { SessionsPage } from './sessions.tsx'
-import { Shell } from './shell.tsx'
+import { overseers, Shell } from './shell.tsx'
 import { SignIn } from './sign-in.tsx'
 
 // The token leaves the address bar and the history at once; it is kept only here.
@@ -75,6 +76,9 @@ function SignedIn(props: { readonly me: Me; readonly onSignedOut: () => void }):
         </Match>
         <Match when={path() === '/grants'}>
           <GrantsPage me={props.me} />
+        </Match>
+        <Match when={path() === '/report' && overseers.some((role) => props.me.roles.includes(role))}>
+          <ReportPage />
         </Match>
         <Match when={session()}>
           {(id) => (

@@ -8,6 +8,7 @@ const keys = [
     entries: [
       ['g s', 'sessions'],
       ['g g', 'grants'],
+      ['g m', 'report of the month'],
       ['/', 'search'],
       ['?', 'this help'],
     ],

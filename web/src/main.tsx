@@ -8,6 +8,7 @@ import './style/session.css'
 import './style/terminal.css'
 import './style/statements.css'
 import './style/dialog.css'
+import './style/report.css'
 import { App } from './app.tsx'
 
 const root = document.getElementById('root')

@@ -28,7 +28,9 @@ export function SessionsPage(props: { readonly me: Me }): JSX.Element {
   const [text, setText] = createSignal('')
   const [shown, setShown] = createSignal<Shown>('all')
 
-  const first = createQuery(version('sessions'), () => ask(''))
+  const grant = grantAsked()
+  const ofGrant = grant === undefined ? '' : `grant=${grant}`
+  const first = createQuery(version('sessions'), () => ask(`?${ofGrant}`))
   createEffect(
     on(first.data, (page) => {
       if (page !== undefined && older().length === 0) setCursor(page.cursor)
@@ -38,7 +40,7 @@ export function SessionsPage(props: { readonly me: Me }): JSX.Element {
     const from = cursor()
     if (from === null || isLoadingOlder()) return
     setLoadingOlder(true)
-    const page = await ask(`?cursor=${from}`).catch(() => undefined)
+    const page = await ask(`?cursor=${from}&${ofGrant}`).catch(() => undefined)
     setLoadingOlder(false)
     if (page === undefined) return
     setOlder((rows) => [...rows, ...page.sessions])
@@ -58,7 +60,7 @@ export function SessionsPage(props: { readonly me: Me }): JSX.Element {
   return (
     <div class="page">
       <header class="page-head">
-        <h1>Sessions</h1>
+        <h1>{grant === undefined ? 'Sessions' : `Sessions of grant ${grant}`}</h1>
         <div class="filters">
           <label class="search">
             <Icon name="search" />
@@ -106,6 +108,11 @@ export function SessionsPage(props: { readonly me: Me }): JSX.Element {
       </Show>
     </div>
   )
+}
+
+/** The grant that the address asks for, as the report's links do. */
+function grantAsked(): string | undefined {
+  return /^[a-z0-9]{1,16}$/.exec(new URLSearchParams(location.search).get('grant') ?? '')?.[0]
 }
 
 async function ask(query: string): Promise<Page> {

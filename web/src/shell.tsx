@@ -15,7 +15,20 @@ import { chooseTheme, theme, type Theme } from './theme.ts'
 const places = [
   { href: '/', label: 'Sessions', icon: 'sessions', key: 's' },
   { href: '/grants', label: 'Grants', icon: 'grants', key: 'g' },
-] as const satisfies readonly { href: string; label: string; icon: IconName; key: string }[]
+  { href: '/report', label: 'Report', icon: 'report', key: 'm', isOverseen: true },
+] as const satisfies readonly Place[]
+
+interface Place {
+  readonly href: string
+  readonly label: string
+  readonly icon: IconName
+  readonly key: string
+  /** Shown to those who oversee alone. */
+  readonly isOverseen?: true
+}
+
+/** Roles that see what everybody does. */
+export const overseers: Me['roles'] = ['reviewer', 'admin', 'auditor']
 
 /** How long after `g` the second key of a jump counts. */
 const JUMP_MS = 1_500
@@ -45,7 +58,7 @@ export function Shell(props: {
           <span>Halligan</span>
         </Link>
         <nav aria-label="Pages">
-          <For each={places}>
+          <For each={placesOf(props.me)}>
             {(place) => (
               <Link class="place" href={place.href} aria-current={isAt(place.href) ? 'page' : undefined}>
                 <Icon name={place.icon} />
@@ -81,6 +94,11 @@ export function Shell(props: {
       </Show>
     </div>
   )
+}
+
+function placesOf(me: Me): readonly Place[] {
+  const all: readonly Place[] = places
+  return all.filter(({ isOverseen }) => isOverseen !== true || overseers.some((role) => me.roles.includes(role)))
 }
 
 function isAt(href: string): boolean {
