@@ -2,14 +2,18 @@
 
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
+import type { Reading } from '../config/reading.ts'
 import type { Secrets } from '../config/secrets.ts'
 import { startHttp, type HttpServer } from '../http/server.ts'
 import type { FileSystem } from '../journal/file-port.ts'
 import { AddressDelay } from '../identity/lockout.ts'
 import type { Identity } from '../identity/user.ts'
+import { mayExtend, mayRevoke } from '../access/extension.ts'
 import type { Grant } from '../access/grant.ts'
 import type { DrillContract } from '../procedure/drill.ts'
 import { endGrant, killSession } from '../procedure/end.ts'
+import { extend } from '../procedure/extend.ts'
+import { lock, unlock } from '../procedure/lock.ts'
 import { offerFor, offerLines } from '../procedure/offer.ts'
 import { waitingOn } from '../procedure/waiting.ts'
 import { PostgresServer } from '../postgres/server.ts'
@@ -39,8 +43,8 @@ export interface FrontOptions {
   readonly webRoot: string
   /** Folder of the stories that drills play; without it there are none. */
   readonly stories?: string
-  /** Reads the configuration again and says what changed: `halligan reload` on this machine. */
-  readonly reload?: (actor: string) => Promise<string>
+  /** Reads the configuration anew, for taking up what changed; without it nothing is taken up. */
+  readonly read?: () => Reading
   /** For tests: the files the journal writes to; the machine's own without it. */
   readonly journalFiles?: FileSystem
 }
@@ -117,6 +121,8 @@ function openWeb(
       feed,
       recordings: sealer,
       reviews: inside.review,
+      alerts: { clock, state, nudge: () => durable.outbox.nudge() },
+      requests: { decisions: inside.end, offers: inside.offers, access: inside.access },
       reports: inside.reports,
       drills,
       sessions: { kill: (session, by, reason) => killSession(inside.end, session, by, reason) },
@@ -124,6 +130,17 @@ function openWeb(
         end: async (grant, how, by, reason) => {
           await endGrant(inside.end, grant, how, by, reason)
         },
+        extend: (grant, by, reason, durationMs) => extend(inside.end, by, grant, reason, durationMs),
+        mayRevoke: (user, grant) => mayRevoke(inside.access.policy(grant), grant, user),
+        mayExtend: (user, grant) => {
+          const policy = inside.access.policy(grant)
+          return policy !== undefined && mayExtend(policy, grant, user)
+        },
+      },
+      locks: {
+        held: inside.registry.locks,
+        lock: (scope, by, reason) => lock(inside.end, scope, by, reason),
+        unlock: (scope, by, reason) => unlock(inside.end, scope, by, reason),
       },
       leaf: async (events) => {
         await state.commit({ at: clock.now(), writes: [], leaves: events })

@@ -3,8 +3,13 @@
 
 import type { Grant } from '../access/grant.ts'
 import type { Role } from '../identity/user.ts'
+import type { Offer } from '../procedure/offer.ts'
+import type { DenialView, RequestView } from '../procedure/request-view.ts'
 import type { ReviewCase, ReviewItem } from '../procedure/review.ts'
+import type { DrillOverview, DrillReport, DrillSchedule, DrillSummary } from '../procedure/drill.ts'
+import type { Readiness } from '../procedure/readiness.ts'
 import type { SessionRecord } from '../session/session.ts'
+import type { Lock } from '../session/state.ts'
 
 export interface Me {
   readonly user: string
@@ -52,7 +57,61 @@ export interface SessionDetail {
   readonly may: { readonly kill: boolean }
 }
 
-export type GrantView = Grant & { readonly may: { readonly end: boolean }; readonly liveSessions: number }
+/** Requests and what may be done with them. Offers and views are the use-cases' own (procedure/offer, request-view). */
+export interface RequestList {
+  readonly now: number
+  /** Waiting, and the caller may decide. */
+  readonly pending: readonly RequestView[]
+  /** The caller's own that wait. */
+  readonly mine: readonly RequestView[]
+  /** Decided ones, newest first: the caller's own, or everybody's for those who see all. */
+  readonly history: readonly Grant[]
+  /** Denials that still stand and that the caller may lift. */
+  readonly denials: readonly {
+    readonly id: string
+    readonly user: string
+    readonly target: string
+    readonly account: string
+    readonly at: number
+  }[]
+  /** What the caller may ask for. */
+  readonly targets: readonly { readonly target: string; readonly kind: string; readonly account: string }[]
+}
+
+export interface RequestOffer {
+  readonly now: number
+  readonly offer: Offer
+}
+
+export interface RequestDetail {
+  readonly now: number
+  readonly request: RequestView
+  /** Who denied it and why; null: nobody did. */
+  readonly denial: DenialView | null
+  readonly told: readonly {
+    readonly channel: string
+    readonly type: string
+    readonly at: number
+    readonly acceptedAt: number | null
+  }[]
+}
+
+export interface RequestOutcome {
+  readonly now: number
+  readonly request: RequestView
+}
+
+export type GrantView = Grant & {
+  readonly may: { readonly end: boolean; readonly extend: boolean }
+  readonly liveSessions: number
+}
+
+export interface LockList {
+  readonly now: number
+  /** Oldest first. */
+  readonly locks: readonly Lock[]
+  readonly may: { readonly lock: boolean }
+}
 
 export interface GrantList {
   readonly now: number
@@ -65,10 +124,51 @@ export interface AlertView {
   readonly type: string
   readonly at: number
   readonly attempts: number
+  /** When it is tried again (ms); in the past: now. */
+  readonly nextAt: number
   readonly acceptedAt: number | null
+  /** When it was given up. */
+  readonly deadAt: number | null
   readonly receipt: string | null
   readonly lastError: string | null
   readonly payload: Readonly<Record<string, unknown>>
+}
+
+/** The page everyone lands on: how it stands, each with the page that says more. */
+export interface OverviewView {
+  readonly now: number
+  readonly liveSessions: number
+  readonly liveGrants: number
+  readonly waitingRequests: number
+  readonly reviews: { readonly due: number; readonly overdue: number }
+  /** Whether the counts are everybody's, or the caller's own. */
+  readonly seesAll: boolean
+  readonly locks: readonly Lock[]
+  /** Null for those who see their own only. */
+  readonly alerts: { readonly undelivered: number; readonly dead: number } | null
+  readonly drill: { readonly last: DrillSummary | null; readonly missed: readonly DrillSchedule[] } | null
+  readonly readiness: Readiness | null
+  readonly may: { readonly drill: boolean }
+}
+
+export interface DrillList extends DrillOverview {
+  readonly now: number
+}
+
+export interface DrillDetail {
+  readonly now: number
+  readonly run: DrillSummary
+  /** Null while it runs. */
+  readonly report: DrillReport | null
+}
+
+export interface AlertPage {
+  readonly now: number
+  /** Newest first, delivered or not. */
+  readonly alerts: readonly AlertView[]
+  /** What no channel has taken, of any age: given up first. */
+  readonly owed: readonly AlertView[]
+  readonly may: { readonly retry: boolean }
 }
 
 export interface LedgerView {

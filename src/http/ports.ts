@@ -4,11 +4,18 @@
 import type { Readable } from 'node:stream'
 import type { AuditEvent } from '../audit.ts'
 import type { Clock } from '../clock.ts'
-import type { Directory } from '../identity/user.ts'
+import type { Grant } from '../access/grant.ts'
+import type { Directory, Identity, User } from '../identity/user.ts'
+import type { DrillContract } from '../procedure/drill.ts'
+import type { Access } from '../procedure/access.ts'
 import type { MfaContract, ReportRefusal } from '../procedure/contract.ts'
+import type { OfferPorts } from '../procedure/offer.ts'
 import type { Reports } from '../procedure/report.ts'
+import type { AlertPorts } from '../procedure/retry-alerts.ts'
 import type { ReviewPorts } from '../procedure/review.ts'
+import type { DecisionPorts } from '../procedure/waiting.ts'
 import type { Live } from '../session/live.ts'
+import type { Locks, LockScope } from '../session/locks.ts'
 import type { SessionRecord } from '../session/session.ts'
 import type { State } from '../session/state.ts'
 import type { Feed } from './feed.ts'
@@ -51,13 +58,21 @@ export interface HttpPorts {
   readonly clock: Clock
   readonly directory: Directory
   readonly mfa: Pick<MfaContract, 'verify'>
-  readonly state: Pick<State, 'grant' | 'grants' | 'session' | 'sessions' | 'alerts' | 'ledgerHead'>
+  readonly state: Pick<State, 'grant' | 'grants' | 'session' | 'sessions' | 'alerts' | 'locks' | 'ledgerHead'>
   readonly live: Live
   /** What changed, as it is committed: `withFeed` makes it from a State. */
   readonly feed: Feed
   readonly recordings: Recordings
   readonly reviews: ReviewPorts
+  readonly alerts: AlertPorts
   readonly reports: Pick<Reports, 'of'>
+  /** Null where nothing is rehearsed. */
+  readonly drills: DrillContract | null
+  readonly requests: {
+    readonly decisions: DecisionPorts
+    readonly offers: OfferPorts
+    readonly access: Pick<Access, 'request' | 'offer' | 'preview' | 'targets'>
+  }
   readonly sessions: {
     /** Ends a running session at once and writes its leaf. Throws `not_found` when it is not running. */
     kill(session: string, by: string, reason: string): Promise<void>
@@ -65,6 +80,18 @@ export interface HttpPorts {
   readonly grants: {
     /** Ends a grant and all under it; `returned` when the owner gives it back. Throws `not_found`, `conflict`. */
     end(grant: string, how: 'revoked' | 'returned', by: string, reason: string): Promise<void>
+    /** Gives a running grant more time. Throws `denied`, `conflict`, `usage`. */
+    extend(grant: string, by: Identity, reason: string, durationMs: number | undefined): Promise<Grant>
+    /** Whether this person may revoke a grant of somebody else, or extend it. */
+    mayRevoke(user: User, grant: Grant): boolean
+    mayExtend(user: User, grant: Grant): boolean
+  }
+  readonly locks: {
+    readonly held: Locks
+    /** Ends what falls under it, then writes and tells it. Throws `not_found`, `store_failed`. */
+    lock(scope: LockScope, by: string, reason: string): Promise<{ readonly sessions: number; readonly grants: number }>
+    /** Throws `conflict` when it is not locked. */
+    unlock(scope: LockScope, by: string, reason: string): Promise<void>
   }
   /** Appends to the ledger; resolves when durable. */
   readonly leaf: (events: readonly AuditEvent[]) => Promise<void>

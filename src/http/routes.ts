@@ -1,6 +1,10 @@
 // Every route there is. What is not in this table does not exist; a test walks it by role.
 
+import { alertRoutes } from './alert-routes.ts'
+import { drillRoutes } from './drill-routes.ts'
 import { grantRoutes } from './grant-routes.ts'
+import { lockRoutes } from './lock-routes.ts'
+import { requestRoutes } from './request-routes.ts'
 import type { Route } from './route.ts'
 import { reportRoutes } from './report-routes.ts'
 import { reviewRoutes } from './review-routes.ts'
@@ -12,7 +16,11 @@ export const routes: readonly Route[] = [
   ...signInRoutes,
   ...sessionRoutes,
   ...grantRoutes,
+  ...alertRoutes,
+  ...lockRoutes,
+  ...requestRoutes,
   ...reviewRoutes,
   ...reportRoutes,
+  ...drillRoutes,
   ...socketRoutes,
 ]

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { HalliganError } from '../errors.ts'
 import { httpLog } from '../log.ts'
+import { isPartyTo } from '../procedure/request-view.ts'
 import type { SessionRecord } from '../session/session.ts'
 import type { FeedMessage } from './api.ts'
 import type { FeedEvent } from './feed.ts'
@@ -81,7 +82,7 @@ async function mayHear(house: House, user: Caller['identity']['user'], event: Fe
     case 'drills':
       return seesAll(user)
     case 'grants':
-      return seesAll(user) || event.user === user.name
+      return seesAll(user) || event.user === user.name || (await mayDecideOn(house, user, event.id))
     case 'sessions': {
       if (seesAll(user)) return true
       if (event.user !== null) return event.user === user.name
@@ -89,6 +90,12 @@ async function mayHear(house: House, user: Caller['identity']['user'], event: Fe
       return session?.user === user.name
     }
   }
+}
+
+/** Whoever could be asked hears that something waits, without asking. */
+async function mayDecideOn({ ports }: House, user: Caller['identity']['user'], id: string): Promise<boolean> {
+  const grant = await ports.state.grant(id).catch(() => undefined)
+  return grant !== undefined && isPartyTo(ports.requests.decisions, grant, user)
 }
 
 function closed(out: Outbound): Promise<void> {

@@ -240,7 +240,7 @@ export class Access implements AccessContract {
     await state.commit({
       at,
       // The code is spent by the very transaction that opens its one grant: of two that try, one gets it.
-      writes: [{ kind: 'grant', grant, expectVersion: null }, ...spent(opener, at)],
+      writes: [...spent(opener, at), { kind: 'grant', grant, expectVersion: null }],
       leaves: [
         ...usedLeaf(identity, opener),
         ...this.#checkLeaves(identity, ask, decision.policy, results),

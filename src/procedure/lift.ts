@@ -1,7 +1,7 @@
 // Taking back what a denial forbids: for four hours the same person cannot go ahead alone on the same target and account,
 // unless an approver says otherwise.
 
-import { approvalNeed, DENIAL_STANDS_MS, isAmong } from '../access/approval.ts'
+import { approvalNeed, DENIAL_STANDS_MS, isAmong, REQUEST_LAPSES_MS } from '../access/approval.ts'
 import { commentOf } from '../access/comment.ts'
 import type { Grant } from '../access/grant.ts'
 import { HalliganError } from '../errors.ts'
@@ -29,6 +29,16 @@ export async function standingDenials(ports: DecisionPorts, user: string): Promi
     if (at !== null && now - at < DENIAL_STANDS_MS) standing.push(grant)
   }
   return standing
+}
+
+/** Denials of the last hours that still stand and that this person may lift, newest first. */
+export async function liftable(ports: DecisionPorts, user: User): Promise<Grant[]> {
+  const now = ports.clock.now()
+  const since = now - DENIAL_STANDS_MS - REQUEST_LAPSES_MS
+  const denied = await ports.state.grants({ states: ['denied'], since, limit: DENIALS_LOOKED_AT })
+  const people = [...new Set(denied.filter((grant) => mayLift(ports, user, grant)).map((grant) => grant.user))]
+  const standing = await Promise.all(people.map((name) => standingDenials(ports, name)))
+  return standing.flat().filter((grant) => mayLift(ports, user, grant))
 }
 
 /**

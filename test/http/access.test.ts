@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { routes } from '../../src/http/routes.ts'
 import type { Role } from '../../src/identity/user.ts'
+import { orders, writing } from './emergency.ts'
 import { readSocket } from './socket-reader.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -10,8 +11,19 @@ let world: World
 const cookies = new Map<string, string>()
 
 beforeAll(async () => {
-  world = await startWorld()
+  world = await startWorld({ policies: [writing], targets: [orders] })
   await world.grant({ id: 'g7f3' })
+  await world.grant({
+    id: 'gwaits',
+    state: 'requested',
+    policy: writing.name,
+    policyHash: writing.hash,
+    rule: `${writing.name}/approval[0]`,
+    target: 'orders',
+    account: 'app_readwrite',
+    activatedAt: null,
+    expiresAt: null,
+  })
   await world.grant({ id: 'gdone', state: 'awaiting-review', endedAt: 0, reviewDueAt: 0 })
   await world.open({ id: own })
   await world.end(own)
@@ -36,7 +48,11 @@ async function call(
   options: { cookie?: string; headers?: Record<string, string>; session?: string } = {},
 ): Promise<number> {
   const session = options.session ?? (route.path.includes('kill') || route.kind === 'socket' ? alive : own)
-  const path = route.path.replace('/grants/:id', '/grants/g7f3').replace(':grant', 'gdone').replace(':id', session)
+  const path = route.path
+    .replace('/grants/:id', '/grants/g7f3')
+    .replace(':grant', 'gdone')
+    .replace(':run', 'd7f3a').replace(':request', 'gwaits')
+    .replace(':id', session)
   if (route.kind === 'socket') {
     const origin = options.headers?.['origin']
     const socket = world.socket(path, options.cookie, origin === undefined ? {} : { origin })
@@ -88,13 +104,23 @@ function expected(route: (typeof routes)[number], user: string, roles: readonly 
   if (route.access !== 'signed-in' && !route.access.some((role) => roles.includes(role))) return 403
   if (route.path.includes(':id')) {
     if (user !== 'alice' && !overseer) return 404
-    if (route.path.endsWith('/kill') || route.path.endsWith('/revoke')) return 403
+    if (['/kill', '/revoke', '/extend'].some((end) => route.path.endsWith(end))) return 403
   }
   if (route.path.includes(':grant')) {
     // Judging asks for a fresh code before anything is looked up.
     if (route.kind === 'act') return 403
     if (user !== 'alice' && !overseer) return 404
   }
+  if (route.path.includes(':request')) {
+    // Whoever asked for it, could decide on it or oversees may look; nobody acts without a fresh code.
+    if (user === 'erin') return 404
+    if (route.kind === 'act') return 403
+  }
+  if (route.path === '/api/requests/preview') return 400
+  if (route.path === '/api/denials/lift') return 403
+  if (route.path === '/api/requests' && route.kind === 'act') return 400
+  // Both ask for a code before they look at what was sent.
+  if (route.path.startsWith('/api/locks') && route.kind === 'act') return 403
   if (route.path === '/api/step-up') return 400
   return route.kind === 'socket' ? 101 : 200
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { generateSync } from 'otplib'
 import { WebSocket } from 'ws'
+import { mayExtend, mayRevoke } from '../../src/access/extension.ts'
 import { grantDefaults, type Grant } from '../../src/access/grant.ts'
 import type { Policy } from '../../src/access/policy.ts'
 import { systemClock, type Clock } from '../../src/clock.ts'
@@ -17,13 +18,23 @@ import { startHttp, type HttpOptions, type HttpServer } from '../../src/http/ser
 import { buildDirectory } from '../../src/identity/directory.ts'
 import { LiveDirectory } from '../../src/identity/live-directory.ts'
 import type { Role, User } from '../../src/identity/user.ts'
+import { Access } from '../../src/procedure/access.ts'
+import { extend } from '../../src/procedure/extend.ts'
+import { lock, unlock, type LockPorts } from '../../src/procedure/lock.ts'
+import { mayVouch, type VouchPorts } from '../../src/procedure/bypass.ts'
 import { Mfa } from '../../src/procedure/mfa.ts'
 import { Reports } from '../../src/procedure/report.ts'
 import type { ReviewPorts } from '../../src/procedure/review.ts'
+import { type OfferPorts } from '../../src/procedure/offer.ts'
+import { RequestClock } from '../../src/procedure/request-clock.ts'
 import { ReviewDebts } from '../../src/procedure/review-debt.ts'
 import { encodeLine, type LineBody } from '../../src/recording/event-line.ts'
+import type { DecisionPorts } from '../../src/procedure/waiting.ts'
 import { Live } from '../../src/session/live.ts'
+import { Registry } from '../../src/session/registry.ts'
 import type { SessionEnd, SessionRecord } from '../../src/session/session.ts'
+import type { Target } from '../../src/target.ts'
+import { MemoryDrills } from './memory-drills.ts'
 import { MemoryState } from './memory-state.ts'
 
 const secret = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'
@@ -48,6 +59,13 @@ export interface World {
   /** Who is known; `replace` it for a changed configuration. */
   readonly directory: LiveDirectory
   readonly reviews: ReviewPorts
+  readonly registry: Registry
+  /** For locking as somebody does over ssh. */
+  readonly locking: LockPorts
+  readonly decisions: DecisionPorts
+  readonly vouch: VouchPorts
+  /** When a channel took the approvers' alert, by grant. */
+  readonly announced: Map<string, number>
   readonly kills: { session: string; by: string; reason: string }[]
   readonly refusals: string[]
   /** Findings to give instead of a recording, by session. */
@@ -72,7 +90,7 @@ export interface World {
 }
 
 export async function startWorld(
-  options: { clock?: Clock; webRoot?: string; policies?: readonly Policy[] } & Partial<
+  options: { clock?: Clock; webRoot?: string; policies?: readonly Policy[]; targets?: readonly Target[] } & Partial<
     Pick<HttpOptions, 'origins' | 'trustedProxies'>
   > = {},
 ): Promise<World> {
@@ -126,6 +144,55 @@ export async function startWorld(
     }
   }
 
+  const registry = new Registry(clock, () => undefined)
+  const mfa = new Mfa({
+    clock,
+    state,
+    lockedOutAlerts: () => [],
+    codeUsedAlerts: () => [],
+    mayVouch: (name) => mayVouch({ directory, locks: registry.locks }, name),
+    nudge: () => undefined,
+  })
+  const access = new Access({
+    clock,
+    state,
+    registry,
+    mfa,
+    policies: options.policies ?? [],
+    targets: options.targets ?? [],
+    channels: ['sec'],
+    debts,
+    check: () => undefined,
+    nudge: () => undefined,
+  })
+  const announced = new Map<string, number>()
+  const decisions: DecisionPorts = {
+    clock,
+    state,
+    registry,
+    policy: (of) => policy(typeof of === 'string' ? of : of.policy),
+    channels: ['sec'],
+    nudge: () => undefined,
+    directory,
+    events: (filter) => state.events(filter),
+    requestClock: new RequestClock(clock),
+    announcedAt: async (grant) => announced.get(grant.id) ?? null,
+  }
+  const locking: LockPorts = {
+    ...decisions,
+    state,
+    knows: (scope) => scope === 'all' || scope === 'target:web-1' || people.some(({ name }) => scope === `user:${name}`),
+  }
+  const offers: OfferPorts = { clock, access, directory, locks: registry.locks, channels: ['sec'] }
+  const vouch: VouchPorts = {
+    clock,
+    state,
+    directory,
+    locks: registry.locks,
+    channels: ['sec'],
+    nudge: () => undefined,
+  }
+  const drills = new MemoryDrills()
   const world: Pick<World, 'onOpen'> = { onOpen: () => {} }
   const server = await startHttp({
     host: '127.0.0.1',
@@ -137,14 +204,8 @@ export async function startWorld(
     ports: {
       clock,
       directory,
-      mfa: new Mfa({
-        clock,
-        state,
-        lockedOutAlerts: () => [],
-        codeUsedAlerts: () => [],
-        mayVouch: () => true,
-        nudge: () => undefined,
-      }),
+      mfa,
+      requests: { decisions, offers, access },
       state,
       live,
       feed,
@@ -154,6 +215,7 @@ export async function startWorld(
           return opened(session, lines.get(session.id)?.lines ?? [], findings)
         },
       },
+      drills,
       sessions: {
         kill: async (session, by, reason) => {
           kills.push({ session, by, reason })
@@ -172,12 +234,24 @@ export async function startWorld(
             leaves: [{ type: 'grant-ended', grant: id, how, by, reason }],
           })
         },
+        extend: (grant, by, reason, durationMs) => extend(decisions, by, grant, reason, durationMs),
+        mayRevoke: (user, grant) => mayRevoke(policy(grant.policy), grant, user),
+        mayExtend: (user, grant) => {
+          const under = policy(grant.policy)
+          return under !== undefined && mayExtend(under, grant, user)
+        },
+      },
+      locks: {
+        held: registry.locks,
+        lock: (scope, by, reason) => lock(locking, scope, by, reason),
+        unlock: (scope, by, reason) => unlock(locking, scope, by, reason),
       },
       leaf: async (events) => {
         await state.commit({ at: clock.now(), writes: [], leaves: events })
       },
       reviews,
       reports: new Reports({ clock, state }),
+      alerts: { clock, state, nudge: () => undefined },
       reportRefusal: ({ reason }) => refusals.push(reason),
     },
   })
@@ -201,6 +275,11 @@ export async function startWorld(
     live,
     directory,
     reviews,
+    registry,
+    locking,
+    decisions,
+    vouch,
+    announced,
     kills,
     refusals,
     findings,
