@@ -10,9 +10,14 @@ interface GrantStory {
   readonly target: unknown
   readonly account: unknown
   readonly durationMs: number
+  /** Who vouched for the user: they neither approve nor review. */
+  readonly vouchedBy: unknown
   readonly approvers: Set<unknown>
+  /** Whoever extended it took part as well. */
+  readonly extenders: Set<unknown>
   expiresAt: number | undefined
   end: string | undefined
+  isReviewed: boolean
 }
 
 interface SessionStory {
@@ -60,8 +65,9 @@ export class RuleReplay {
       case 'grant-approved':
         return this.#approved(event)
       case 'grant-overridden':
+        return this.#overridden(event)
       case 'grant-denied':
-        return this.#decided(event)
+        return this.#denied(event)
       case 'grant-activated':
         return this.#activated(event)
       case 'grant-extended':
@@ -76,6 +82,8 @@ export class RuleReplay {
         return this.#ended(event)
       case 'grant-reviewed':
         return this.#reviewed(event)
+      case 'review-reopened':
+        return this.#reopened(event)
       case 'session-opened':
         return this.#opened(event, position)
       case 'session-sealed':
@@ -85,26 +93,39 @@ export class RuleReplay {
     }
   }
 
-  #requested({ grant, user, target, account, durationMs }: DoubtfulOf<'grant-requested'>): string[] {
+  #requested({ grant, user, target, account, durationMs, vouchedBy }: DoubtfulOf<'grant-requested'>): string[] {
     if (this.#grants.has(grant)) return [`grant ${grant} is requested twice`]
-    const story = { user, target, account, durationMs: Number(durationMs), approvers: new Set() }
-    this.#grants.set(grant, { ...story, expiresAt: undefined, end: undefined })
-    return []
+    const asked = { user, target, account, durationMs: Number(durationMs), vouchedBy }
+    const open = { approvers: new Set(), extenders: new Set(), expiresAt: undefined, end: undefined, isReviewed: false }
+    this.#grants.set(grant, { ...asked, ...open })
+    return vouchedBy === user ? [`grant ${grant} is vouched for by ${user}, who asked for it`] : []
   }
 
   #approved({ grant, by }: DoubtfulOf<'grant-approved'>): string[] {
     const story = this.#grants.get(grant)
     if (story === undefined) return [unrequested(grant)]
+    const faults = decidedAlready(grant, story)
+    if (story.approvers.has(by)) faults.push(`grant ${grant} is approved twice by ${by}`)
     story.approvers.add(by)
-    return by === story.user ? [`grant ${grant} is approved by ${by}, who asked for it`] : []
+    if (by === story.user) faults.push(`grant ${grant} is approved by ${by}, who asked for it`)
+    if (by === story.vouchedBy) faults.push(`grant ${grant} is approved by ${by}, who vouched for ${story.user}`)
+    return faults
   }
 
-  #decided({ type, grant }: DoubtfulOf<'grant-denied' | 'grant-overridden'>): string[] {
+  #overridden({ grant, by }: DoubtfulOf<'grant-overridden'>): string[] {
     const story = this.#grants.get(grant)
     if (story === undefined) return [unrequested(grant)]
-    const fault = story.end === undefined ? [] : [`grant ${grant} was ${story.end} already`]
-    if (type === 'grant-denied') story.end = 'denied'
-    return fault
+    const faults = decidedAlready(grant, story)
+    return by === story.user ? faults : [...faults, `grant ${grant} is overridden by ${by}, who did not ask for it`]
+  }
+
+  #denied({ grant, by }: DoubtfulOf<'grant-denied'>): string[] {
+    const story = this.#grants.get(grant)
+    if (story === undefined) return [unrequested(grant)]
+    const faults = decidedAlready(grant, story)
+    if (by === story.user) faults.push(`grant ${grant} is denied by ${by}, who asked for it`)
+    story.end ??= 'denied'
+    return faults
   }
 
   #activated(event: DoubtfulOf<'grant-activated'>): string[] {
@@ -122,11 +143,10 @@ export class RuleReplay {
     return faults
   }
 
-  /** Whoever extended it took part: they may not review it. */
   #extended({ grant, by, expiresAt }: DoubtfulOf<'grant-extended'>): string[] {
     const story = this.#grants.get(grant)
     if (story === undefined) return [unrequested(grant)]
-    story.approvers.add(by)
+    story.extenders.add(by)
     if (story.end !== undefined) return [`grant ${grant} is extended after it was ${story.end}`]
     if (story.expiresAt === undefined) return [`grant ${grant} is extended before it is active`]
     if (!(Number(expiresAt) > story.expiresAt)) return [`grant ${grant} is extended to an earlier end`]
@@ -137,17 +157,30 @@ export class RuleReplay {
   #ended({ grant, how }: DoubtfulOf<'grant-ended'>): string[] {
     const story = this.#grants.get(grant)
     if (story === undefined) return [unrequested(grant)]
-    const fault = story.end === undefined ? [] : [`grant ${grant} ends, but was ${story.end} already`]
+    if (story.end !== undefined) return [`grant ${grant} ends, but was ${story.end} already`]
+    const wasActive = story.expiresAt !== undefined
     story.end = String(how)
-    return fault
+    if (how === 'lapsed') return wasActive ? [`grant ${grant} lapses, but was active`] : []
+    return wasActive ? [] : [`grant ${grant} is ${how}, but was never active`]
   }
 
   #reviewed({ grant, by }: DoubtfulOf<'grant-reviewed'>): string[] {
     const story = this.#grants.get(grant)
     if (story === undefined) return [unrequested(grant)]
     if (story.end === undefined) return [`grant ${grant} is reviewed before it ended`]
-    const isParty = by === story.user || story.approvers.has(by)
-    return isParty ? [`grant ${grant} is reviewed by ${by}, who took part in it`] : []
+    const faults = story.isReviewed ? [`grant ${grant} is reviewed twice`] : []
+    story.isReviewed = true
+    if (isParty(story, by)) faults.push(`grant ${grant} is reviewed by ${by}, who took part in it`)
+    return faults
+  }
+
+  #reopened({ grant, by }: DoubtfulOf<'review-reopened'>): string[] {
+    const story = this.#grants.get(grant)
+    if (story === undefined) return [unrequested(grant)]
+    const faults = story.isReviewed ? [] : [`the review of grant ${grant} is re-opened, but there was none`]
+    story.isReviewed = false
+    if (isParty(story, by)) faults.push(`the review of grant ${grant} is re-opened by ${by}, who took part in it`)
+    return faults
   }
 
   #opened(event: DoubtfulOf<'session-opened'>, position: number): string[] {
@@ -177,6 +210,16 @@ export class RuleReplay {
 }
 
 type DoubtfulOf<T extends AuditEvent['type']> = Extract<DoubtfulEvent, { type: T }>
+
+function isParty({ user, vouchedBy, approvers, extenders }: GrantStory, by: unknown): boolean {
+  return by === user || by === vouchedBy || approvers.has(by) || extenders.has(by)
+}
+
+/** Nobody decides on what is decided. */
+function decidedAlready(grant: unknown, { end, expiresAt }: GrantStory): string[] {
+  if (end !== undefined) return [`grant ${grant} was ${end} already`]
+  return expiresAt === undefined ? [] : [`grant ${grant} is decided on after it was active`]
+}
 
 function unrequested(grant: unknown): string {
   return `grant ${grant} was never requested`

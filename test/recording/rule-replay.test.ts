@@ -54,6 +54,8 @@ const ended: AuditEvent = { type: 'grant-ended', grant: 'g1', how: 'revoked', by
 const extended: AuditEvent = { type: 'grant-extended', grant: 'g1', by: 'bob', reason: 'r', expiresAt: 50 * minute }
 const locked: AuditEvent = { type: 'locked', scope: 'user:alice', by: 'adam', reason: 'r' }
 const unlocked: AuditEvent = { ...locked, type: 'unlocked' }
+const reopened: AuditEvent = { type: 'review-reopened', grant: 'g1', by: 'adam', reason: 'r' }
+const overridden: AuditEvent = { type: 'grant-overridden', grant: 'g1', by: 'alice', reason: 'r' }
 const approved: AuditEvent = { type: 'grant-approved', grant: 'g1', by: 'bob', comment: '' }
 const denied: AuditEvent = { type: 'grant-denied', grant: 'g1', by: 'bob', comment: '' }
 const review: AuditEvent & { type: 'grant-reviewed' } = {
@@ -88,6 +90,15 @@ test('an extension moves the end, and what is unlocked may be opened', () => {
   expect(replay(requested, activated, locked, unlocked, opened)).toEqual([0, 0, 0, 0, 0])
 })
 
+test('a vouched grant that somebody else approves and reviews, and a review that is judged anew, break no rule', () => {
+  const vouched = { ...requested, vouchedBy: 'carol' }
+  expect(replay(vouched, approved, activated, ended, review, reopened, { ...review, by: 'sam' })).toEqual(
+    Array.from({ length: 7 }, () => 0),
+  )
+  expect(replay(requested, overridden, activated)).toEqual([0, 0, 0])
+  expect(replay(requested, { ...ended, how: 'lapsed' })).toEqual([0, 0])
+})
+
 const broken: { name: string; events: (AuditEvent & { at?: number })[] }[] = [
   { name: 'an activation without a request', events: [activated] },
   { name: 'a request twice', events: [requested, requested] },
@@ -99,6 +110,29 @@ const broken: { name: string; events: (AuditEvent & { at?: number })[] }[] = [
   { name: 'a second activation', events: [requested, activated, activated] },
   { name: 'an approval by the one who asked', events: [requested, { ...approved, by: 'alice' }] },
   { name: 'an approval of nothing', events: [approved] },
+  { name: 'a second approval by one person', events: [requested, approved, approved] },
+  { name: 'an approval by the one who vouched', events: [{ ...requested, vouchedBy: 'bob' }, approved] },
+  { name: 'one who vouches for themselves', events: [{ ...requested, vouchedBy: 'alice' }] },
+  { name: 'an approval after it lapsed', events: [requested, { ...ended, how: 'lapsed' }, approved] },
+  { name: 'an approval after a denial', events: [requested, denied, approved] },
+  { name: 'an approval after activation', events: [requested, activated, approved] },
+  { name: 'a denial after activation', events: [requested, approved, activated, denied] },
+  { name: 'a denial by the one who asked', events: [requested, { ...denied, by: 'alice' }] },
+  { name: 'an override by somebody else', events: [requested, { ...overridden, by: 'bob' }] },
+  { name: 'an override after a denial', events: [requested, denied, overridden] },
+  { name: 'an override after activation', events: [requested, approved, activated, overridden] },
+  { name: 'an end before activation', events: [requested, ended] },
+  { name: 'a lapse after activation', events: [requested, activated, { ...ended, how: 'lapsed' }] },
+  {
+    name: 'a review by the one who vouched',
+    events: [{ ...requested, vouchedBy: 'rita' }, activated, ended, review],
+  },
+  { name: 'a second review', events: [requested, activated, ended, review, { ...review, by: 'sam' }] },
+  { name: 'a review re-opened before there was one', events: [requested, activated, ended, reopened] },
+  {
+    name: 'a review re-opened by the one who asked',
+    events: [requested, activated, ended, review, { ...reopened, by: 'alice' }],
+  },
   { name: 'a session without a grant', events: [opened] },
   { name: 'a session before activation', events: [requested, opened] },
   { name: 'an extension of nothing', events: [extended] },
