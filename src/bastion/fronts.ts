@@ -62,6 +62,7 @@ export async function openFronts(
   opened.defer(() => postgres.close())
   const web = await openWeb(options, durable, inside, sealer, drills)
   opened.defer(() => web.close())
+  durable.page.url ??= web.url
   const ssh = await openSsh(options, durable, inside, {
     postgres: reachable(options.config, postgres),
     web,

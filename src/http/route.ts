@@ -5,7 +5,6 @@ import { z } from 'zod'
 import { HalliganError } from '../errors.ts'
 import type { Identity, Role, User } from '../identity/user.ts'
 import type { SessionRecord } from '../session/session.ts'
-import type { Grant } from '../access/grant.ts'
 import { isReviewer } from '../access/review.ts'
 import type { Broadcasts } from './broadcast.ts'
 import type { Links } from './links.ts'
@@ -101,15 +100,6 @@ export async function visibleSession(house: House, call: Call, caller: Caller): 
 async function mayJudge({ ports }: House, user: User, id: string): Promise<boolean> {
   const grant = await ports.state.grant(id)
   return grant !== undefined && grant.state !== 'active' && isReviewer(ports.reviews.policy(grant.policy), user)
-}
-
-/** The grant of a path, likewise. */
-export async function visibleGrant(house: House, call: Call, caller: Caller): Promise<Grant> {
-  const id = call.params['id'] ?? ''
-  const grant = /^[a-z0-9]{1,16}$/.test(id) ? await house.ports.state.grant(id) : undefined
-  if (grant === undefined || !maySee(caller.identity.user, grant.user))
-    throw new HalliganError('not_found', 'no such grant')
-  return grant
 }
 
 /** Refuses what takes access away without a code given in this session lately. Throws `mfa_required`. */

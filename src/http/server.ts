@@ -25,6 +25,7 @@ import {
 import { Links } from './links.ts'
 import { Origins } from './origin.ts'
 import { closeCodes, Outbound } from './outbound.ts'
+import { pageRefusal } from './lock-routes.ts'
 import { servePage } from './page.ts'
 import type { HttpPorts } from './ports.ts'
 import { sendProblem } from './problem.ts'
@@ -76,6 +77,10 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       : ['localhost', '127.0.0.1', '[::1]'].map((name) => `http://${name}:${port}`)
   origins.current = new Origins(names)
   const url = new URL(names[0] ?? `http://localhost:${port}`).origin
+  const { held } = house.ports.locks
+  const unwatch = held.watch((_scope, lock) => {
+    if (lock !== undefined) house.sessions.closeOf((user) => pageRefusal(held, user) !== undefined)
+  })
   return {
     url,
     port,
@@ -85,6 +90,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       return `${url}/#once=${house.links.mint(user, address, lifetimeMs)}`
     },
     close: async () => {
+      unwatch()
       house.sessions.closeAll()
       for (const client of app.websocketServer.clients) client.terminate()
       await app.close()
@@ -198,7 +204,15 @@ function addRoute(
   const admitted = new WeakMap<FastifyRequest, { readonly serve: Serve; readonly caller: Caller }>()
   const check = (request: FastifyRequest) => {
     origins().checkCaller(request.headers, route.kind)
-    return route.access === 'anyone' ? undefined : callerWith(house, request, route.access)
+    if (route.access === 'anyone') return undefined
+    const caller = callerWith(house, request, route.access)
+    const locked = pageRefusal(
+      house.ports.locks.held,
+      caller.identity.user,
+      route.kind === 'act' ? route.path : undefined,
+    )
+    if (locked !== undefined) throw locked
+    return caller
   }
   switch (route.kind) {
     case 'socket':

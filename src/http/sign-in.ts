@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { HalliganError } from '../errors.ts'
 import type { Identity } from '../identity/user.ts'
 import type { Me } from './api.ts'
+import { pageRefusal } from './lock-routes.ts'
 import { parse, type Call, type Caller, type House, type Route } from './route.ts'
 import { ABSOLUTE_MS, COOKIE_NAME } from './web-session.ts'
 
@@ -19,6 +20,10 @@ async function peek(house: House, call: Call): Promise<{ user: string; installat
 /** Spends a link and opens a session that reads. */
 async function redeem(house: House, call: Call): Promise<{ user: string }> {
   const { token } = parse(tokenSchema, call.body)
+  const waiting = refusing(house, call, () => house.links.peek(token, call.address))
+  const asking = house.ports.directory.byName(waiting)
+  const locked = asking === undefined ? undefined : pageRefusal(house.ports.locks.held, asking)
+  if (locked !== undefined) throw locked
   const name = refusing(house, call, () => house.links.redeem(token, call.address))
   const user = house.ports.directory.byName(name)
   if (user === undefined) throw new HalliganError('denied', `${name} is no user any more`)

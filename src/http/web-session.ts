@@ -95,6 +95,11 @@ export class WebSessions {
     if (held !== undefined) this.#end(key, held)
   }
 
+  /** Ends every session of the people `isOver` names; their sockets close with them. */
+  closeOf(isOver: (user: User) => boolean): void {
+    for (const [key, held] of this.#sessions) if (isOver(held.user)) this.#end(key, held)
+  }
+
   /** Keeps a session alive without a request: someone is watching. */
   touch(session: WebSession): void {
     const held = session as Held

@@ -33,8 +33,8 @@ test('the owner gives a grant back, an admin revokes it, nobody ends it twice', 
   await world.stepUp('alice', alice)
   const list = (await (await world.get('/api/grants', alice)).json()) as GrantList
   expect(list.grants.map(({ id, may }) => ({ id, may })).sort((a, b) => (a.id < b.id ? -1 : 1))).toEqual([
-    { id: 'g2', may: { end: true } },
-    { id: 'g3', may: { end: true } },
+    { id: 'g2', may: { end: true, extend: false } },
+    { id: 'g3', may: { end: true, extend: false } },
   ])
   expect(Math.abs(list.now - Date.now())).toBeLessThan(5_000)
   expect((await world.post('/api/grants/g2/revoke', { reason: 'done here' }, alice)).status).toBe(200)

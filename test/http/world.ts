@@ -181,7 +181,8 @@ export async function startWorld(
   const locking: LockPorts = {
     ...decisions,
     state,
-    knows: (scope) => scope === 'all' || scope === 'target:web-1' || people.some(({ name }) => scope === `user:${name}`),
+    knows: (scope) =>
+      scope === 'all' || scope === 'target:web-1' || people.some(({ name }) => scope === `user:${name}`),
   }
   const offers: OfferPorts = { clock, access, directory, locks: registry.locks, channels: ['sec'] }
   const vouch: VouchPorts = {
