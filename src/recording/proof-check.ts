@@ -3,6 +3,7 @@
 import { type Checkpoint, openCheckpoint } from '../ledger/checkpoint.ts'
 import { leafHash, verifyInclusion } from '../ledger/merkle.ts'
 import type { InstallationKey } from '../ledger/note-key.ts'
+import { contentRoot } from './content-tree.ts'
 import type { FindingCode } from './finding.ts'
 import { parseProof, type RecordingProof } from './proof.ts'
 import { parseSealLeaf, type SealLeaf } from './seal-leaf.ts'
@@ -35,6 +36,8 @@ export function openProof(text: string, key: InstallationKey | undefined): Opene
     return refused('container_altered', `the seal does not stand at leaf ${index} of the ${size} in the checkpoint`)
   const seal = parseSealLeaf(proof.leaf)
   if (seal === undefined) return refused('container_altered', `leaf ${index} is not a seal`)
+  if (!contentRoot(proof.frames).equals(seal.root))
+    return refused('container_altered', 'the frame roots of the proof do not lead to the sealed root')
   return { kind: 'opened', proof, seal, checkpoint, isPinned: key !== undefined }
 }
 
