@@ -103,7 +103,7 @@ function checkpoint(note, { name, id, key }) {
 function openProof(text, pinned) {
   const end = text.indexOf('\n\n')
   const [first, extra, index, ...path] = text.slice(0, Math.max(0, end)).split('\n')
-  demand(first === 'c2sp.org/tlog-proof@v1' && /^extra /.test(extra ?? ''), 'not a proof')
+  demand(first === 'c2sp.org/tlog-proof@v1' && (extra ?? '').startsWith('extra '), 'not a proof')
   demand(/^index (0|[1-9]\d{0,15})$/.test(index ?? ''), 'not a proof')
   const said = json(base64(extra.slice(6)).toString('utf8'))
   demand(said?.version === 1 && Array.isArray(said.frames), 'a proof of another version')
