@@ -9,8 +9,10 @@ import type { LocalRequest, Where } from './cli/local-control-commands.ts'
 import { systemClock } from './clock.ts'
 import { checkConfig, loadConfig, parseConfig, readTextFile } from './config/parse.ts'
 import { describeProblems } from './config/problem.ts'
+import { readConfiguration } from './config/reading.ts'
 import { loadSecrets, missingSecrets } from './config/secrets.ts'
 import { HalliganError } from './errors.ts'
+import { mainLog } from './log.ts'
 import { newTotpSecret, totpUri } from './identity/totp.ts'
 import { demoCode, runDemo } from './demo/demo.ts'
 import { demoStateDirectory } from './demo/state-directory.ts'
@@ -23,8 +25,11 @@ const stories = resolve(import.meta.dirname, '../test/scenario')
 /** A signal to a whole process group reaches us twice, through the launcher as well: so soon it is the same one. */
 const SAME_SIGNAL_MS = 2000
 
-/** Resolves at the first SIGINT, SIGTERM or SIGHUP, or when the launcher is gone; a later signal ends at once. */
-function stopped(): Promise<void> {
+/**
+ * Resolves at the first SIGINT, SIGTERM or SIGHUP, or when the launcher is gone; a later signal ends at once. With
+ * `onHangUp` SIGHUP calls that instead, as daemons have it.
+ */
+function stopped(onHangUp?: () => void): Promise<void> {
   return new Promise((resolve) => {
     let askedAtUs: number | undefined
     const stop = (): void => {
@@ -32,7 +37,8 @@ function stopped(): Promise<void> {
       askedAtUs ??= clock.monotonicUs()
       resolve()
     }
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
+    process.on('SIGHUP', onHangUp ?? stop)
     // The launcher's channel closes however it went, kill -9 included. It must not keep us alive.
     if (process.channel) {
       process.on('disconnect', () => resolve())
@@ -49,7 +55,14 @@ async function start(configText: string, file: string): ReturnType<typeof startB
     throw new HalliganError('config_invalid', `there is no secret "${missing.name}", which ${missing.neededBy} needs`, {
       hint: `write it to a file of that name in ${config.secrets.directory}, 0600`,
     })
-  return startBastion({ config, secrets, clock, webRoot, stories })
+  return startBastion({
+    config,
+    secrets,
+    clock,
+    webRoot,
+    stories,
+    read: () => readConfiguration(config.file, process.env),
+  })
 }
 
 const commands: LocalCommands = {
@@ -57,8 +70,13 @@ const commands: LocalCommands = {
   demoCode: (user, state) => demoCode(user, state, clock.now()),
   serve: async ({ config: file }) => {
     const config = loadConfig(file)
-    const isStopped = stopped()
+    let reload: ((by: string) => Promise<string>) | undefined
+    const isStopped = stopped(() => {
+      // What was refused is in the log, the ledger and the alert by now.
+      reload?.('SIGHUP').catch((error: unknown) => mainLog.error('configuration.not-taken-up', { error }))
+    })
     const bastion = await start(readTextFile(config.file), config.file)
+    reload = bastion.reload
     process.stdout.write(
       `halligan serves ssh ${bastion.ssh.host}:${bastion.ssh.port}, postgres ${bastion.postgres.host}:${bastion.postgres.port}, web ${bastion.web.url}\npin this key outside the machine: ${bastion.installation.publicKeyFile}\n`,
     )

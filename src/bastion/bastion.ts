@@ -1,24 +1,25 @@
 // One whole Halligan: opens what is durable, carries what a crash left to its end, wires the rooms, then listens.
 // main.ts and tests start it; nothing below knows it.
 
-import { canonicalPolicies } from '../access/policy-hash.ts'
 import type { AuditEvent } from '../audit.ts'
 import type { Clock, Timer } from '../clock.ts'
 import type { HttpServer } from '../http/server.ts'
 import { mainLog } from '../log.ts'
 import { alertsTo } from '../procedure/alert.ts'
+import type { DrillContract } from '../procedure/drill.ts'
 import { sweepReviews } from '../procedure/review-late.ts'
 import { resumeLocks } from '../procedure/lock.ts'
 import { resumeGrants, sweep } from '../procedure/sweep.ts'
-import { runAsProblem } from '../pty/upstream.ts'
 import type { Registry } from '../session/registry.ts'
 import type { State } from '../session/state.ts'
 import { listenControl } from './control.ts'
+import { followConfiguration, machineProblem, startingConfiguration, takeOver } from './configuration.ts'
 import { Current } from './current.ts'
 import { openDurable, type Durable } from './durable.ts'
 import { openFronts, type Address, type FrontOptions } from './fronts.ts'
 import { assembleInside, type Inside } from './inside.ts'
 import type { Installation } from './installation.ts'
+import { reloadText } from './reload.ts'
 import { localAct } from './local-act.ts'
 import { openDrills, rehearsals } from './rehearsals.ts'
 import { Sealer } from './sealer.ts'
@@ -31,6 +32,12 @@ export interface Bastion {
   readonly web: HttpServer
   readonly state: State
   readonly registry: Registry
+  readonly drills: DrillContract
+  /**
+   * Takes up a changed configuration, on the word of `by`; says what changed. Throws `config_invalid` when it was refused,
+   * `store_failed`. Undefined where nothing reads it again.
+   */
+  readonly reload: ((by: string) => Promise<string>) | undefined
   /** Sets a person's one-time-code secret (base32); what was enrolled before stops counting. */
   enrol(user: string, secret: string): Promise<void>
   /** Ends every session with a message, seals, and lets go of the state directory. Harmless when called twice. */
@@ -66,10 +73,8 @@ export async function startBastion(options: FrontOptions): Promise<Bastion> {
 
 async function start(options: FrontOptions, opened: AsyncDisposableStack): Promise<Omit<Bastion, 'close'>> {
   const { config, clock } = options
-  for (const target of config.targets) {
-    const problem = target.kind === 'command' ? runAsProblem(target) : undefined
-    if (problem !== undefined) throw problem
-  }
+  const problem = machineProblem(config)
+  if (problem !== undefined) throw problem
   const durable = await openDurable(options, opened)
   const sealer = new Sealer(durable, clock, { recordings: config.recordingsDirectory, state: config.stateDirectory })
   const current = new Current(config, options.secrets)
@@ -84,10 +89,14 @@ async function start(options: FrontOptions, opened: AsyncDisposableStack): Promi
   opened.defer(() => leave(clock, durable, inside, sealer))
   opened.defer(() => drills.close())
   opened.defer(() => inside.revocations.close())
+  const { read } = options
+  const reloader =
+    read === undefined ? undefined : followConfiguration({ clock, file: config.file, read }, durable, inside, opened)
+  const reload = reloader && (async (by: string) => reloadText(await reloader.reload(by)))
   const control = await listenControl(
     config.stateDirectory,
     clock,
-    localAct({ clock, state: durable.state, registry: inside.registry, lock: inside.end, reload: options.reload }),
+    localAct({ clock, state: durable.state, registry: inside.registry, lock: inside.end, reload }),
   )
   opened.defer(() => control.close())
   durable.outbox.nudge()
@@ -97,6 +106,8 @@ async function start(options: FrontOptions, opened: AsyncDisposableStack): Promi
     ...fronts,
     state: durable.state,
     registry: inside.registry,
+    drills,
+    reload,
     enrol: async (user, secret) => {
       const leaf: AuditEvent = { type: 'local-command', actor: 'halligan', command: `enrol ${user}` }
       await durable.state.commit({ at: clock.now(), writes: [{ kind: 'totp-enrolled', user, secret }], leaves: [leaf] })
@@ -122,7 +133,8 @@ async function recover(
       genesisPublicKey: recovery.genesisPublicKey,
       installation: installation.name,
     })
-  leaves.push({ type: 'configuration-loaded', sha256: config.sha256, policies: canonicalPolicies(config.policies) })
+  const configuration = await startingConfiguration(inside, durable, at)
+  leaves.push(...configuration.leaves)
   if (durable.ledgerProblem !== null) leaves.push({ type: 'ledger-damaged', problem: durable.ledgerProblem })
   // What an earlier start has told of is not told again.
   const damage = recovery.damage.filter(({ known }) => !known).map(({ kind }) => kind)
@@ -146,12 +158,16 @@ async function recover(
   const facts = { tornBytes, damage, ledger: durable.ledgerProblem, sessions: sealed, newGenesis: newGenesis ?? null }
   await state.commit({
     at,
-    writes: newGenesis === undefined ? [] : [{ kind: 'setting', name: TOLD_GENESIS, value: newGenesis }],
+    writes: [
+      ...configuration.writes,
+      ...(newGenesis === undefined ? [] : [{ kind: 'setting', name: TOLD_GENESIS, value: newGenesis } as const]),
+    ],
     leaves,
-    alerts: isTroubled ? alertsTo(channels, 'journal.recovered', facts, at) : [],
+    alerts: [...configuration.alerts, ...(isTroubled ? alertsTo(channels, 'journal.recovered', facts, at) : [])],
   })
   await resumeLocks(inside.end)
   await resumeGrants(inside.end, recovery.newestWallMs)
+  await takeOver(inside, durable, clock, at)
   await sweepReviews(inside.review)
 }
 

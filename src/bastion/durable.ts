@@ -9,10 +9,12 @@ import { Feed, withFeed } from '../http/feed.ts'
 import type { FileSystem } from '../journal/file-port.ts'
 import { openJournal, type OpenJournal } from '../journal/journal.ts'
 import { Outbox } from '../notify/outbox.ts'
+import { linked } from '../procedure/link.ts'
 import type { State } from '../session/state.ts'
 import { holdStateDirectory } from '../store/lock.ts'
 import { openState } from '../store/state.ts'
 import { channelsOf } from './channels.ts'
+import { channelsThere, keptConfiguration, type Kept } from './kept-configuration.ts'
 import { openInstallation, publishKey, type Installation } from './installation.ts'
 
 export interface DurableOptions {
@@ -33,6 +35,10 @@ export interface Durable {
   readonly feed: Feed
   readonly journal: OpenJournal
   readonly outbox: Outbox
+  /** What was in force before, where its channels were others: the outbox has those until the change has been told. */
+  readonly there: Kept | undefined
+  /** Where people reach the page: links in alerts lead there. Null until it listens, where none is configured. */
+  readonly page: { url: string | null }
 }
 
 /** Opens it all, in this order; `opened` closes what was opened, in reverse. Throws `state_locked`, `store_failed`, `journal_failed`, `config_invalid`. */
@@ -51,13 +57,16 @@ export async function openDurable(
     keyEncryptionKey: secrets.encryptionKey(),
   })
   opened.defer(() => stored.close())
+  const page = { url: config.listen.web.url }
   const fed = withFeed(stored, feed)
   // Every alert is written with the mark of its channel as it is configured at that moment: the alert gate asks for it.
   const state: State = {
     ...fed,
     commit: (change) =>
       fed.commit(
-        change.alerts === undefined ? change : { ...change, alerts: change.alerts.map((one) => outbox.mark(one)) },
+        change.alerts === undefined
+          ? change
+          : { ...change, alerts: change.alerts.map((one) => outbox.mark(linked(one, page.url))) },
       ),
   }
   const journal = await openJournal({
@@ -69,10 +78,18 @@ export async function openDurable(
   })
   opened.defer(() => journal.close())
   const hasPinnedGenesis = publishKey(installation, Buffer.from(journal.recovery.genesisPublicKey, 'hex'))
-  const outbox: Outbox = new Outbox({ state, channels: channelsOf(config, secrets, clock), clock, random: Math.random })
+  const configured = channelsOf(config, secrets, clock)
+  const there = await otherChannels(stored, config)
+  const channels = there === undefined ? configured : channelsThere(there, secrets, clock)
+  const outbox: Outbox = new Outbox({ state, channels, clock, random: Math.random })
   opened.defer(() => outbox.close())
   const ledgerProblem = stored.integrity === 'ok' ? null : stored.integrity.problem
-  return { installation, state, ledgerProblem, hasPinnedGenesis, feed, journal, outbox }
+  return { installation, state, ledgerProblem, hasPinnedGenesis, feed, journal, outbox, there, page }
+}
+
+async function otherChannels(state: Pick<State, 'setting'>, config: Config): Promise<Kept | undefined> {
+  const kept = await keptConfiguration(state)
+  return JSON.stringify(kept?.config.channels) === JSON.stringify(config.channels) ? undefined : kept
 }
 
 /** Names and addresses that a `verify-full` client may use for the PostgreSQL port. */
