@@ -13,6 +13,7 @@ import type { DrillContract } from '../procedure/drill.ts'
 import type { Mfa } from '../procedure/mfa.ts'
 import type { OfferPorts } from '../procedure/offer.ts'
 import type { Reports } from '../procedure/report.ts'
+import type { AlertPorts } from '../procedure/retry-alerts.ts'
 import type { ReviewPorts } from '../procedure/review.ts'
 import type { Secrets } from '../procedure/secrets.ts'
 import type { DecisionPorts } from '../procedure/waiting.ts'
@@ -25,6 +26,7 @@ export interface CommandPorts {
   readonly secrets: Secrets
   readonly state: State
   readonly review: ReviewPorts
+  readonly alerts: AlertPorts
   readonly reports: Pick<Reports, 'of'>
   /** Null where nothing is rehearsed. */
   readonly drills: DrillContract | null

@@ -157,7 +157,11 @@ function Alerts(): JSX.Element {
                   when={alert.acceptedAt}
                   fallback={
                     <span class="badge badge-warn" title={alert.lastError ?? undefined}>
-                      {alert.attempts === 0 ? 'On its way' : `Not accepted yet, ${alert.attempts} tries`}
+                      {alert.deadAt !== null
+                        ? 'Given up'
+                        : alert.attempts === 0
+                          ? 'On its way'
+                          : `Not accepted yet, ${alert.attempts} tries`}
                     </span>
                   }
                 >
