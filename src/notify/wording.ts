@@ -53,6 +53,10 @@ const wordings: ReadonlyMap<string, Wording> = new Map<string, Wording>([
   ['anchor.failed', { severity: 'error', title: () => 'the ledger could not be anchored outside this machine' }],
   ['journal.recovered', { severity: 'error', title: () => 'Halligan started after a crash or damage' }],
   ['user.locked-out', { severity: 'error', title: (s) => `wrong codes for ${someone(s)}: the key may be stolen` }],
+  [
+    'logins.refused',
+    { severity: 'error', title: () => 'many logins are refused: somebody may be trying keys or names' },
+  ],
   ['access.locked', { severity: 'critical', title: (s) => `${actor(s)} locked${called(s)}` }],
   ['access.unlocked', { severity: 'warning', title: (s) => `${actor(s)} unlocked${called(s)}` }],
   ['code.issued', { severity: 'error', title: (s) => `${actor(s)} let ${someone(s)} in with a single code` }],

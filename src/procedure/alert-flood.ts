@@ -1,5 +1,6 @@
 // Alerts of a kind that somebody can make many of: the first goes out at once, the others of the same minutes are counted
-// and told together. What each of them tells of is in the ledger by itself; activations never come this way (design §4).
+// and told together. What each of them tells of is in the ledger by itself, and stays there when Halligan stops in between;
+// activations never come this way (design §4).
 
 import type { Clock, Timer } from '../clock.ts'
 
@@ -36,15 +37,6 @@ export class AlertFlood<Fact> {
     window.count++
     window.last = fact
     return false
-  }
-
-  /** Tells at once what was counted and not told: before a stop. */
-  flush(): void {
-    for (const [key, window] of this.#windows) {
-      window.timer.cancel()
-      this.#windows.delete(key)
-      if (window.count > 0) this.#tellRest(window.last, window.count)
-    }
   }
 
   #open(key: string, last: Fact): void {

@@ -16,9 +16,10 @@ import type { EndPorts } from './end.ts'
 
 export interface GatePorts extends Pick<EndPorts, 'clock' | 'policy' | 'channels' | 'nudge'> {
   readonly state: Pick<State, 'alerts' | 'grant' | 'commit'>
-  /** Calls `listener` whenever something in the outbox changed; the function it gives ends that. */
-  readonly watch: (listener: () => void) => () => void
 }
+
+/** Calls `listener` whenever something in the outbox changed; the function it gives ends that. */
+export type OutboxWatch = (listener: () => void) => () => void
 
 /** The store is asked again this long after it failed: a held session must not hammer it. */
 const AFTER_STORE_ERROR_MS = 1_000
@@ -33,12 +34,12 @@ const UNKNOWN_POLICY: AlertGate = { accepted: 1, withinMs: 0, otherwise: 'allow'
  * The gate that admissions pass. It throws `denied` where the policy refuses, `no_grant` when the grant ended meanwhile,
  * `unavailable` when `signal` aborted first, `store_failed` when the mark of an unannounced session could not be written.
  */
-export function alertGate(ports: GatePorts): Gate {
+export function alertGate(ports: GatePorts, watch: OutboxWatch): Gate {
   return async (session, grant, { signal, tell }) => {
     const policy = ports.policy(grant)
     const gate = policy === undefined ? UNKNOWN_POLICY : policy.alerts.gate
     if (gate === null) return { kind: 'open' }
-    using changes = new Changes(ports, signal)
+    using changes = new Changes(ports.clock, watch, signal)
     const startUs = ports.clock.monotonicUs()
     for (let isTold = false; ;) {
       if (signal.aborted) throw new HalliganError('unavailable', 'the session ended before somebody was told')
@@ -142,7 +143,7 @@ class Changes {
   #hasChanged = false
   #wake: (() => void) | undefined
 
-  constructor({ clock, watch }: GatePorts, signal: AbortSignal) {
+  constructor(clock: Clock, watch: OutboxWatch, signal: AbortSignal) {
     this.#clock = clock
     this.#signal = signal
     const changed = (): void => {

@@ -35,11 +35,6 @@ export class SessionOpenings {
   readonly alerts = (session: Session, grant: Grant): readonly Alert[] =>
     this.#flood.take(grant.id, { session, grant }) ? this.#alertsOf(session, grant, session.openedAt, {}) : []
 
-  /** Tells of what was counted and not told yet: before a stop. */
-  flush(): void {
-    this.#flood.flush()
-  }
-
   #alertsOf(session: Session, grant: Grant, at: number, more: Readonly<Record<string, unknown>>): Alert[] {
     const { policy, channels } = this.#ports
     return sessionAlerts('session.opened', session, grant, channelsOf(policy(grant), channels), at, more)

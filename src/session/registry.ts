@@ -45,10 +45,14 @@ interface Tracked {
 /** How a warning ends, such as the command that asks for more time; undefined when there is nothing to do. */
 export type WarningHint = (grant: Grant) => string | undefined
 
+/** Told of each warning, with the minutes that are left. Must not throw. */
+export type WarningListener = (grant: Grant, minutes: number) => void
+
 export class Registry {
   readonly #clock: Clock
   readonly #onExpired: (grant: Grant) => void
   readonly #hintOf: WarningHint
+  readonly #onWarned: WarningListener
   /** What is locked; `lock` adds to it, whoever has written an unlock removes from it. */
   readonly locks: Locks = new Locks()
   /** Live grants by id; changed only by `track`, `extend`, `endGrant` and the tick. */
@@ -63,10 +67,16 @@ export class Registry {
   #closed: SessionEnd | undefined
 
   /** `onExpired` is told of each grant whose time is over, after its sessions have been ended. */
-  constructor(clock: Clock, onExpired: (grant: Grant) => void, hintOf: WarningHint = () => undefined) {
+  constructor(
+    clock: Clock,
+    onExpired: (grant: Grant) => void,
+    hintOf: WarningHint = () => undefined,
+    onWarned: WarningListener = () => {},
+  ) {
     this.#clock = clock
     this.#onExpired = onExpired
     this.#hintOf = hintOf
+    this.#onWarned = onWarned
   }
 
   /**
@@ -255,6 +265,7 @@ export class Registry {
     for (const minutes of WARN_MINUTES) {
       if (leftMs > minutes * 60_000 || warned.has(minutes)) continue
       warned.add(minutes)
+      this.#onWarned(grant, minutes)
       const hint = this.#hintOf(grant)
       this.notice(grant.id, `grant ${grant.id} ends in ${minutes} min${hint === undefined ? '' : `; ${hint}`}`)
     }

@@ -126,7 +126,6 @@ const ports = (over: Partial<GatePorts> = {}): GatePorts => ({
   policy: (of) => world.access.policy(of),
   channels: ['near', 'far', 'other'],
   nudge: () => outbox.nudge(),
-  watch: (listener) => feed.watch(listener),
   ...over,
 })
 
@@ -138,7 +137,11 @@ interface Waiting {
 
 function enter(over: Partial<GatePorts> = {}): Waiting {
   const controller = new AbortController()
-  const outcome = alertGate(ports(over))(session, grant, { signal: controller.signal, tell: (line) => told.push(line) })
+  const watch = (listener: () => void) => feed.watch(listener)
+  const outcome = alertGate(ports(over), watch)(session, grant, {
+    signal: controller.signal,
+    tell: (line) => told.push(line),
+  })
   const waiting: Waiting = { outcome, controller, isOver: false }
   outcome.then(
     () => (waiting.isOver = true),
