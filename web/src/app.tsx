@@ -2,11 +2,14 @@
 
 import { createSignal, Match, onCleanup, onMount, Show, Switch, type JSX } from 'solid-js'
 import type { Me } from '../../src/http/api.ts'
+import { AlertsPage } from './alerts.tsx'
 import { get, Problem, whenSignedOut } from './api.ts'
 import { followFeed } from './feed.ts'
 import { GrantsPage } from './grants.tsx'
 import { Failure, Loading, NothingHere } from './notes.tsx'
 import { ReportPage } from './report.tsx'
+import { ReviewPage } from './review.tsx'
+import { ReviewsPage } from './reviews.tsx'
 import { path } from './router.tsx'
 import { learnTime } from './server-time.ts'
 import { SessionPage } from './session.tsx'
@@ -67,6 +70,7 @@ export function App(): JSX.Element {
 
 function SignedIn(props: { readonly me: Me; readonly onSignedOut: () => void }): JSX.Element {
   onCleanup(followFeed())
+  const review = () => /^\/reviews\/([a-z0-9]{1,16})$/.exec(path())?.[1]
   const session = () => /^\/sessions\/(s[a-z2-7]{12})$/.exec(path())?.[1]
   return (
     <Shell me={props.me} onSignedOut={props.onSignedOut}>
@@ -77,8 +81,21 @@ function SignedIn(props: { readonly me: Me; readonly onSignedOut: () => void }):
         <Match when={path() === '/grants'}>
           <GrantsPage me={props.me} />
         </Match>
+        <Match when={path() === '/alerts' && overseers.some((role) => props.me.roles.includes(role))}>
+          <AlertsPage />
+        </Match>
         <Match when={path() === '/report' && overseers.some((role) => props.me.roles.includes(role))}>
           <ReportPage />
+        </Match>
+        <Match when={path() === '/reviews'}>
+          <ReviewsPage me={props.me} />
+        </Match>
+        <Match when={review()}>
+          {(grant) => (
+            <Show when={grant()} keyed>
+              {(each) => <ReviewPage grant={each} />}
+            </Show>
+          )}
         </Match>
         <Match when={session()}>
           {(id) => (

@@ -8,6 +8,8 @@ const keys = [
     entries: [
       ['g s', 'sessions'],
       ['g g', 'grants'],
+      ['g r', 'reviews'],
+      ['g a', 'alerts'],
       ['g m', 'report of the month'],
       ['/', 'search'],
       ['?', 'this help'],

@@ -9,6 +9,7 @@ import './style/terminal.css'
 import './style/statements.css'
 import './style/dialog.css'
 import './style/report.css'
+import './style/reviews.css'
 import { App } from './app.tsx'
 
 const root = document.getElementById('root')
