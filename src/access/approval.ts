@@ -103,7 +103,8 @@ export function isAmong(who: ApprovalRule['from'], user: User): boolean {
 
 /** True when `user` may approve or deny this request: named by the rule, and not the one who asked. */
 export function mayApprove(need: ApprovalNeed, grant: Grant, user: User): boolean {
-  return user.name !== grant.user && isAmong(need.from, user)
+  // Rehearsals are decided among themselves: nobody of theirs opens a person's door, nor a person theirs.
+  return user.name !== grant.user && (user.isDrill === true) === grant.drill && isAmong(need.from, user)
 }
 
 export type ApprovalProgress =

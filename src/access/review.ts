@@ -104,9 +104,9 @@ export function nextReviewStage(
   }
 }
 
-/** True when the policy names `user` as reviewer and they had no part in the grant. Administrators are not exempt. */
+/** True when the policy names `user` as reviewer and they had no part in the grant; a rehearsal is judged by its own. Administrators are not exempt. */
 export function mayReview(policy: Policy | undefined, grant: Grant, user: User): boolean {
-  return isReviewer(policy, user) && !tookPart(grant, user.name)
+  return (user.isDrill === true) === grant.drill && isReviewer(policy, user) && !tookPart(grant, user.name)
 }
 
 /** True when `user` is one of those who review the policy's grants, whoever took part in which. */
@@ -117,7 +117,7 @@ export function isReviewer(policy: Policy | undefined, user: User): boolean {
 /** True when `user` may take a verdict back: a reviewer or an administrator who had no part in the grant. */
 export function mayReopen(policy: Policy | undefined, grant: Grant, user: User): boolean {
   const isNamed = isReviewer(policy, user) || (user.isDisabled !== true && user.roles.includes('admin'))
-  return isNamed && !tookPart(grant, user.name)
+  return (user.isDrill === true) === grant.drill && isNamed && !tookPart(grant, user.name)
 }
 
 /** What a reviewer decides. */

@@ -18,7 +18,8 @@ const GRACE_MS = 1_000
 const EARLY_MS = 50
 
 export class HeldSessions {
-  readonly #held: Held[] = []
+  /** Those that no step has seen ending yet. */
+  #held: Held[] = []
 
   add(held: Held): void {
     this.#held.push(held)
@@ -42,6 +43,7 @@ export class HeldSessions {
     const [first, last] = [Math.min(...times), Math.max(0, ...times)]
     const figure = { figure: { what: 'kill', ms: last } as const }
     if (first < -EARLY_MS) return { kind: 'not-so', detail: `a session ended ${-first} ms too early`, ...figure }
+    this.#held = []
     if (last > withinMs) return { kind: 'not-so', detail: `the last ended after ${last} ms`, ...figure }
     return { kind: 'so', detail: `${ends.length} ended, the last after ${last} ms`, ...figure }
   }

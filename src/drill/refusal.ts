@@ -16,10 +16,11 @@ const sayings: readonly (readonly [RegExp, Refusal])[] = [
   [/wrong code/, 'wrong code'],
   [/too many wrong codes|is locked|was locked|locked by/, 'locked'],
   [/can be overridden in|cannot be overridden yet/, 'too early'],
+  [/have not opened/, 'not watched'],
   [/second factor|no code was given/, 'no code'],
   [/cannot be recorded|no session can be recorded|room left/, 'nothing can be recorded'],
   [/alert|announced/, 'not announced'],
-  [/no policy|does not cover|no account/, 'not opened'],
+  [/no policy|does not cover|no account|opens nothing but/, 'not opened'],
   [
     /may not|took part|asked for (grant|request)|vouched for|only \w+ may|none of the roles|no review|cannot be overridden/,
     'not allowed',

@@ -18,8 +18,8 @@ export interface SshLogin {
   readonly login: string
   /** OpenSSH private key. */
   readonly privateKey: string
-  /** What is typed at a prompt; undefined: hang up. */
-  readonly answer: (prompt: string) => Promise<string | undefined>
+  /** What is typed at a prompt, while logging in or as a line of a command's input; undefined: hang up, or end of file. */
+  readonly answer: (prompt: string, at: 'login' | 'command') => Promise<string | undefined>
 }
 
 /** How a command went. */
@@ -111,7 +111,7 @@ async function answers(
   const given: string[] = []
   for (const { prompt } of asked) {
     prompts.push(prompt)
-    const answer = await login.answer(prompt)
+    const answer = await login.answer(prompt, 'login')
     if (answer === undefined) return undefined
     given.push(answer)
   }
@@ -147,7 +147,9 @@ async function execute(
     if (prompt === undefined || asked.startsWith('halligan: ')) return
     answered = said.stderr.length
     prompts.push(prompt)
-    void login.answer(prompt).then((answer) => (answer === undefined ? channel.end() : channel.write(`${answer}\n`)))
+    void login
+      .answer(prompt, 'command')
+      .then((answer) => (answer === undefined ? channel.end() : channel.write(`${answer}\n`)))
   })
   channel.on('exit', (code: number | null) => (status = code))
   await new Promise<void>((resolve) => {

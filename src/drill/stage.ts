@@ -12,6 +12,7 @@ import {
   type EvidencePorts,
   leavesAbout,
   recordingShows,
+  sealedSessions,
   tamperedCopyFound,
   verified,
 } from './evidence.ts'
@@ -97,6 +98,8 @@ export class Stage implements World {
       case 'take-away':
         return this.#takeAway(action.who, action.how)
       case 'review':
+        return this.#review(action)
+      case 'watch':
       case 'vouch':
       case 'bypass':
       case 'lock':
@@ -131,8 +134,9 @@ export class Stage implements World {
     // A wrong, a used or no code is shown with the other key: nothing is remembered for that one.
     const isUsual = credential === 'its code'
     let codes = 0
-    const answer = async (prompt: string): Promise<string | undefined> => {
-      if (!prompt.endsWith('Code: ')) return ''
+    const answer: SshLogin['answer'] = async (prompt, at) => {
+      // Whatever else is asked is not told: nothing in an empty line breaks the glass.
+      if (!prompt.endsWith('Code: ')) return at === 'login' ? '' : undefined
       if (credential === 'no code') return ''
       // Asked again, it was not taken: enough is known, and more would count as guessing.
       if (++codes > 1) return undefined
@@ -252,6 +256,19 @@ export class Stage implements World {
     return this.command(who, words)
   }
 
+  /** Judges the grant of the story, every question answered. */
+  async #review({ who, verdict, findings }: Extract<Action, { kind: 'review' }>): Promise<Outcome> {
+    // A verdict is passed on sealed recordings; a session that has just ended is sealed in moments.
+    await sealedSessions(this.#ports, this.#grantId())
+    const since = this.#ports.clock.now()
+    const read = await this.#say(who, ['review', this.#grantId(), '--json'])
+    if (read.status !== 0) return this.#attempted(who, read, since)
+    const { questions } = JSON.parse(read.stdout) as { readonly questions: readonly string[] }
+    const answers = questions.flatMap((_question, index) => ['--answer', `${index + 1}=yes`])
+    const words = ['review', this.#grantId(), '--verdict', verdict, '--findings', findings, ...answers]
+    return this.command(who, words)
+  }
+
   async #happen(action: Happening): Promise<Outcome> {
     switch (action.kind) {
       case 'stay-busy':
@@ -264,7 +281,7 @@ export class Stage implements World {
       case 'still-running':
         return this.#held.stillRunning()
       case 'alert':
-        return alertAccepted(this.#ports, action.alert, action.withinMs, this.#startedAt, this.#subjects())
+        return alertAccepted(this.#ports, action.alert, action.withinMs, this.#startedAt, await this.#subjects())
       case 'ledger':
         return this.#ledgerSays(action.leaf)
       case 'recorder-fails':
@@ -331,7 +348,7 @@ export class Stage implements World {
 
   async #ledgerSays(leaf: string): Promise<Outcome> {
     const found = await awaited(this.#ports.clock, ROW_MS, async () =>
-      (await leavesAbout(this.#ports, this.#startedAt, this.#subjects())).find(({ type }) => type === leaf),
+      (await leavesAbout(this.#ports, this.#startedAt, await this.#subjects())).find(({ type }) => type === leaf),
     )
     return found === undefined
       ? { kind: 'not-so', detail: 'the ledger does not say it' }
@@ -339,10 +356,12 @@ export class Stage implements World {
   }
 
   /** Names and ids by which leaves and alerts of this story are known. */
-  #subjects(): string[] {
+  async #subjects(): Promise<string[]> {
     const { actor } = this.#ports
     const people = [actor('alice').name, ...(this.#owner === undefined ? [] : [actor(this.#owner.player).name])]
-    return this.#grant === undefined ? people : [this.#grant.id, ...people]
+    if (this.#grant === undefined) return people
+    const sessions = await this.#ports.state.sessions({ grant: this.#grant.id })
+    return [this.#grant.id, ...sessions.map(({ id }) => id), ...people]
   }
 
   async #attempted(who: Player, ran: SshRan, since: number): Promise<Outcome> {

@@ -37,6 +37,7 @@ export const refusals = [
   'grant over',
   'locked',
   'not announced',
+  'not watched',
   'nothing can be recorded',
 ] as const
 export type Refusal = (typeof refusals)[number]
@@ -70,6 +71,7 @@ export type Attempt =
   | { readonly kind: 'extend'; readonly who: Player; readonly reason: string }
   | { readonly kind: 'take-away'; readonly who: Player; readonly how: 'give back' | 'revoke' }
   | { readonly kind: 'review'; readonly who: Player; readonly verdict: string; readonly findings: string }
+  | { readonly kind: 'watch'; readonly who: Player }
   | { readonly kind: 'vouch'; readonly who: Player; readonly forWhom: Player; readonly reason: string }
   | { readonly kind: 'bypass'; readonly who: Player }
   | { readonly kind: 'lock'; readonly who: Player; readonly what: Player | 'everything'; readonly reason: string }

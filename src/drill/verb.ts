@@ -100,6 +100,11 @@ export const verbs: readonly Verb[] = [
     ),
   ),
   attempt(
+    'WHO watches the recording',
+    phrase([who, 'watches the recording'], (w) => ({ kind: 'watch', who: w })),
+    'test',
+  ),
+  attempt(
     'WHO vouches for WHO because "REASON"',
     phrase([who, 'vouches for', who, 'because', text], (w, forWhom, reason) => {
       return { kind: 'vouch', who: w, forWhom, reason }

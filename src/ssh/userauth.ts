@@ -7,6 +7,7 @@ import type { Clock, Timer } from '../clock.ts'
 import { type HalliganError, ProtocolViolation } from '../errors.ts'
 import type { RefusalReason } from '../audit.ts'
 import type { AddressDelay } from '../identity/lockout.ts'
+import { mayComeFrom } from '../identity/drill.ts'
 import type { Directory, Identity, User } from '../identity/user.ts'
 import { sshLog } from '../log.ts'
 import type { AccessContract, GrantAsk, MfaContract, ReportRefusal } from '../procedure/contract.ts'
@@ -140,6 +141,7 @@ export class Userauth {
   #ownerOf(blob: Buffer, login: Entry['login']): User | undefined {
     const owner = this.#ports.directory.byFingerprint(fingerprint(blob))
     if (owner === undefined || !Buffer.from(owner.key.blob, 'base64').equals(blob)) return undefined
+    if (!mayComeFrom(owner.user, this.#address)) return undefined
     return login.user === undefined || login.user === owner.user.name ? owner.user : undefined
   }
 
