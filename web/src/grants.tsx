@@ -6,6 +6,7 @@ import { get } from './api.ts'
 import { version } from './feed.ts'
 import { clock, utc, visible, when } from './format.ts'
 import { Icon } from './icons.tsx'
+import { LockPanel } from './locks.tsx'
 import { Empty, Failure, Loading } from './notes.tsx'
 import { createQuery } from './query.ts'
 import { learnTime, serverNow } from './server-time.ts'
@@ -22,6 +23,7 @@ export function GrantsPage(props: { readonly me: Me }): JSX.Element {
   )
   const live = () => grants.data()?.grants.filter((grant) => (grant.expiresAt ?? 0) > serverNow()) ?? []
   const [ending, setEnding] = createSignal<GrantView>()
+  const [extending, setExtending] = createSignal<GrantView>()
   const seesAlerts = () => props.me.roles.includes('reviewer') || props.me.roles.includes('admin')
 
   return (
@@ -43,13 +45,33 @@ export function GrantsPage(props: { readonly me: Me }): JSX.Element {
         >
           <ul class="grant-list">
             <For each={live()}>
-              {(grant) => <GrantCard grant={grant} me={props.me} onEnd={() => setEnding(grant)} />}
+              {(grant) => (
+                <GrantCard
+                  grant={grant}
+                  me={props.me}
+                  onEnd={() => setEnding(grant)}
+                  onExtend={() => setExtending(grant)}
+                />
+              )}
             </For>
           </ul>
         </Show>
       </Show>
+      <LockPanel />
       <Show when={seesAlerts()}>
         <Alerts />
+      </Show>
+      <Show when={extending()}>
+        {(grant) => (
+          <ExtendDialog
+            grant={grant()}
+            onDone={() => {
+              setExtending(undefined)
+              grants.again()
+            }}
+            onClose={() => setExtending(undefined)}
+          />
+        )}
       </Show>
       <Show when={ending()}>
         {(grant) => (
@@ -86,7 +108,54 @@ function sessionsWord(count: number): string {
   return count === 1 ? 'its running session' : `its ${count} running sessions`
 }
 
-function GrantCard(props: { readonly grant: GrantView; readonly me: Me; readonly onEnd: () => void }): JSX.Element {
+function ExtendDialog(props: {
+  readonly grant: GrantView
+  readonly onDone: () => void
+  readonly onClose: () => void
+}): JSX.Element {
+  const [length, setLength] = createSignal('30m')
+  return (
+    <TakeAwayDialog
+      title="Give it more time"
+      path={`/api/grants/${props.grant.id}/extend`}
+      action="Extend grant"
+      gives
+      more={() => ({ for: length().trim() })}
+      onDone={props.onDone}
+      onClose={props.onClose}
+    >
+      <p>
+        Grant <strong>{props.grant.id}</strong> of <strong>{props.grant.user}</strong> on{' '}
+        <strong>
+          {props.grant.account}@{props.grant.target}
+        </strong>{' '}
+        ends {when(props.grant.expiresAt ?? 0, serverNow())}. What runs keeps its connection, everyone is told, and its
+        policy caps how long it lasts.
+      </p>
+      <label class="field">
+        <span>How much longer</span>
+        <input
+          name="for"
+          type="text"
+          required
+          maxlength="20"
+          pattern="([0-9]+[smhd])+"
+          title="45m, 2h or 1h30m"
+          autocomplete="off"
+          value={length()}
+          onInput={(event) => setLength(event.currentTarget.value)}
+        />
+      </label>
+    </TakeAwayDialog>
+  )
+}
+
+function GrantCard(props: {
+  readonly grant: GrantView
+  readonly me: Me
+  readonly onEnd: () => void
+  readonly onExtend: () => void
+}): JSX.Element {
   const grant = () => props.grant
   const leftMs = () => Math.max(0, (grant().expiresAt ?? 0) - serverNow())
   const share = () => Math.min(1, leftMs() / Math.max(1, (grant().expiresAt ?? 0) - (grant().activatedAt ?? 0)))
@@ -108,6 +177,7 @@ function GrantCard(props: { readonly grant: GrantView; readonly me: Me; readonly
               : `approved by ${grant()
                   .approvals.map((approval) => approval.by)
                   .join(', ')}`,
+            ...grant().extensions.map((extension) => `extended by ${extension.by}`),
             grant().liveSessions > 0 ? `${grant().liveSessions} live` : 'nobody inside',
           ]
             .filter(Boolean)
@@ -124,11 +194,18 @@ function GrantCard(props: { readonly grant: GrantView; readonly me: Me; readonly
           <span ref={(bar) => followShare(bar, share)} />
         </span>
       </div>
-      <Show when={grant().may.end}>
-        <button class="button button-danger" type="button" onClick={() => props.onEnd()}>
-          {isOwn(grant(), props.me) ? 'Give back' : 'Revoke'}
-        </button>
-      </Show>
+      <div class="actions">
+        <Show when={grant().may.extend}>
+          <button class="button" type="button" onClick={() => props.onExtend()}>
+            Extend
+          </button>
+        </Show>
+        <Show when={grant().may.end}>
+          <button class="button button-danger" type="button" onClick={() => props.onEnd()}>
+            {isOwn(grant(), props.me) ? 'Give back' : 'Revoke'}
+          </button>
+        </Show>
+      </div>
     </li>
   )
 }

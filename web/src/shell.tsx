@@ -7,6 +7,7 @@ import { isFeedConnected, version } from './feed.ts'
 import { clock, number } from './format.ts'
 import { Icon, Mark, type IconName } from './icons.tsx'
 import { KeyHelp } from './key-help.tsx'
+import { LockBanner } from './locks.tsx'
 import { createQuery } from './query.ts'
 import { go, Link, path } from './router.tsx'
 import { learnTime, serverNow } from './server-time.ts'
@@ -15,6 +16,8 @@ import { chooseTheme, theme, type Theme } from './theme.ts'
 const places = [
   { href: '/', label: 'Sessions', icon: 'sessions', key: 's' },
   { href: '/grants', label: 'Grants', icon: 'grants', key: 'g' },
+  { href: '/reviews', label: 'Reviews', icon: 'review', key: 'r' },
+  { href: '/alerts', label: 'Alerts', icon: 'bell', key: 'a', isOverseen: true },
   { href: '/report', label: 'Report', icon: 'report', key: 'm', isOverseen: true },
 ] as const satisfies readonly Place[]
 
@@ -77,6 +80,7 @@ export function Shell(props: {
         </div>
       </aside>
       <div class="stage">
+        <LockBanner />
         <Show when={live().length > 0}>
           <BrokenGlass grants={live()} />
         </Show>
@@ -102,7 +106,7 @@ function placesOf(me: Me): readonly Place[] {
 }
 
 function isAt(href: string): boolean {
-  return href === '/' ? path() === '/' || path().startsWith('/sessions') : path() === href
+  return href === '/' ? path() === '/' || path().startsWith('/sessions') : `${path()}/`.startsWith(`${href}/`)
 }
 
 function BrokenGlass(props: { readonly grants: GrantList['grants'] }): JSX.Element {

@@ -1,4 +1,5 @@
-// Taking access away: a reason always, a code when none was given here lately. The words say what will happen.
+// Taking access away, or giving it back: a reason always, a code when none was given here lately enough. The words say
+// what will happen; what cannot be undone by a click is typed.
 
 import { createSignal, onMount, Show, type JSX } from 'solid-js'
 import type { Me, StepUp } from '../../src/http/api.ts'
@@ -9,6 +10,12 @@ export function TakeAwayDialog(props: {
   readonly title: string
   readonly path: string
   readonly action: string
+  /** Giving needs a code of the last minutes; taking away one that is still remembered. */
+  readonly gives?: boolean
+  /** What must be typed, letter by letter, before anything happens. */
+  readonly typed?: string
+  /** What is sent beside the reason. */
+  readonly more?: () => Readonly<Record<string, unknown>>
   readonly onDone: () => void
   readonly onClose: () => void
   readonly children: JSX.Element
@@ -18,6 +25,7 @@ export function TakeAwayDialog(props: {
   const [code, setCode] = createSignal('')
   const [problem, setProblem] = createSignal<Problem>()
   const [isBusy, setBusy] = createSignal(false)
+  const [typed, setTyped] = createSignal('')
   let dialog: HTMLDialogElement | undefined
   let reasonField: HTMLInputElement | undefined
   let codeField: HTMLInputElement | undefined
@@ -27,7 +35,7 @@ export function TakeAwayDialog(props: {
     reasonField?.focus()
     // Without an answer a code is asked for: the server decides anyway.
     get<Me>('/api/me').then(
-      (me) => setNeedsCode(me.stepUp.rememberedForMs === 0),
+      ({ stepUp }) => setNeedsCode((props.gives === true ? stepUp.freshForMs : stepUp.rememberedForMs) === 0),
       () => setNeedsCode(true),
     )
   })
@@ -41,7 +49,7 @@ export function TakeAwayDialog(props: {
         await post<StepUp>('/api/step-up', { code: code() })
         setNeedsCode(false)
       }
-      await post(props.path, { reason: reason() })
+      await post(props.path, { ...props.more?.(), reason: reason() })
       props.onDone()
     } catch (error) {
       const refused = error instanceof Problem ? error : new Problem(0, {})
@@ -81,6 +89,25 @@ export function TakeAwayDialog(props: {
             onInput={(event) => setReason(event.currentTarget.value)}
           />
         </label>
+        <Show when={props.typed}>
+          {(word) => (
+            <label class="field">
+              <span>
+                Type <strong>{word()}</strong> to go ahead
+              </span>
+              <input
+                name="typed"
+                type="text"
+                required
+                autocomplete="off"
+                autocapitalize="off"
+                spellcheck={false}
+                value={typed()}
+                onInput={(event) => setTyped(event.currentTarget.value)}
+              />
+            </label>
+          )}
+        </Show>
         <Show when={needsCode() === true}>
           <label class="field">
             <span>Code from your authenticator</span>
@@ -108,7 +135,14 @@ export function TakeAwayDialog(props: {
           )}
         </Show>
         <div class="actions">
-          <button class="button button-danger" type="submit" disabled={isBusy() || needsCode() === undefined}>
+          <button
+            class="button"
+            classList={{ 'button-danger': props.gives !== true }}
+            type="submit"
+            disabled={
+              isBusy() || needsCode() === undefined || (props.typed !== undefined && typed().trim() !== props.typed)
+            }
+          >
             {isBusy() ? 'One moment…' : props.action}
           </button>
           <button class="button" type="button" onClick={() => dialog?.close()}>
