@@ -13,8 +13,11 @@ import { ApprovalWaits } from '../procedure/approval-waits.ts'
 import { announcedAt } from '../procedure/announcement.ts'
 import type { RunCommand } from '../procedure/command.ts'
 import { codeUsedAlerts, mayVouch, type VouchPorts } from '../procedure/bypass.ts'
+import type { DrillContract } from '../procedure/drill.ts'
 import { expireGrant } from '../procedure/end.ts'
+import { tellExpiring } from '../procedure/expiring.ts'
 import { alertGate } from '../procedure/gate.ts'
+import { LockOutAlerts } from '../procedure/lock-out-alert.ts'
 import type { LockPorts } from '../procedure/lock.ts'
 import { Mfa } from '../procedure/mfa.ts'
 import type { OfferPorts } from '../procedure/offer.ts'
@@ -37,13 +40,16 @@ import type { Alert } from '../session/state.ts'
 import { checkOf } from './checks.ts'
 import type { Current } from './current.ts'
 import type { Durable } from './durable.ts'
+import { type DrillOverlay, drillOverlay, mustStayInDrill } from './rehearsals.ts'
 import { revoke } from './revoking.ts'
 import type { Sealer } from './sealer.ts'
 
 export interface Inside {
   /** What is in force: asked each time, never kept. */
   readonly current: Current
+  /** The people, and whoever is made for a drill. */
   readonly directory: Directory
+  readonly drill: DrillOverlay
   readonly registry: Registry
   readonly live: Live
   readonly access: Access
@@ -66,18 +72,29 @@ export interface Inside {
 
 export function assembleInside(current: Current, clock: Clock, durable: Durable, sealer: Sealer): Inside {
   const { state, journal, outbox, installation } = durable
-  const { directory } = current
+  const drill = drillOverlay(current.directory)
+  const { directory } = drill
   const live = new Live()
   const registry: Registry = new Registry(
     clock,
     (grant) => expireGrant(end, grant),
     (grant) => moreTime(current, grant),
+    (grant, minutes) => tellExpiring(telling, grant, minutes),
   )
   const nudge = (): void => outbox.nudge()
-  const mfa = new Mfa({
+  const telling = {
     clock,
     state,
-    lockedOutAlerts: (identity) => lockedOutAlerts(identity, current.channels, clock.now()),
+    policy: (of: Parameters<Access['policy']>[0]) => access.policy(of),
+    get channels() {
+      return current.channels
+    },
+    nudge,
+  }
+  const mfa = new Mfa({
+    clock,
+    state: drill.factors.over(state),
+    lockedOutAlerts: new LockOutAlerts(telling).alerts,
     codeUsedAlerts: (identity, left) => codeUsedAlerts(identity, left, current.channels, clock.now()),
     mayVouch: (name) => mayVouch({ directory, locks: registry.locks }, name),
     nudge,
@@ -185,22 +202,20 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
   let journalFailure: HalliganError | undefined
   /** Alerts sent from memory, by session, until its last row takes them into the outbox: a channel may be down. */
   const alertsSent = new Map<string, readonly Alert[]>()
-  const openings = new SessionOpenings({
-    clock,
-    state,
-    policy: (of) => access.policy(of),
-    get channels() {
-      return current.channels
-    },
-    nudge,
-  })
   const ports: Parameters<typeof admit>[0] = {
     clock,
     state,
     registry,
     ceremony: (identity, grant) => access.ceremony(identity, grant),
     openRecorder: (session, header, onFailure) =>
-      openRecorder({ session: session.id, header, journal, clock, live, onFailure }),
+      openRecorder({
+        session: session.id,
+        header,
+        journal: drill.faults.journalFor(session.id, directory.byName(session.user), journal),
+        clock,
+        live,
+        onFailure,
+      }),
     checkSpace: async () => {
       if (journalFailure !== undefined) throw noNewSession(journalFailure)
       await checkSpace(current.config.recordingsDirectory)
@@ -216,27 +231,21 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
       alertsSent.set(session.id, alerts)
       for (const alert of alerts) void outbox.sendNow(alert)
     },
-    openedAlerts: openings.alerts,
-    gate: alertGate({
-      clock,
-      state,
-      policy: (of) => access.policy(of),
-      get channels() {
-        return current.channels
-      },
-      nudge,
-      watch: (listener) =>
-        durable.feed.watch(({ topic }) => {
-          if (topic === 'alerts') listener()
-        }),
-    }),
+    openedAlerts: new SessionOpenings(telling).alerts,
+    gate: alertGate(telling, (listener) =>
+      durable.feed.watch(({ topic }) => {
+        if (topic === 'alerts') listener()
+      }),
+    ),
   }
   // The journal may fail while nobody types: whoever is inside then leaves at once.
   void journal.failed.then((error) => {
     journalFailure = error
     registry.endAll(journalFailed(error))
   })
-  const refusals = new Refusals(clock, state)
+  const refusals = new Refusals(clock, state, (block, count, at) =>
+    alertsTo(current.channels, 'logins.refused', { address: block, count }, at),
+  )
   const inProgress = new Set<Promise<unknown>>()
   const admitted: Admit = async (request) => {
     mustBeKnown(current, request.identity)
@@ -256,6 +265,7 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
   return {
     current,
     directory,
+    drill,
     registry,
     live,
     access,
@@ -282,6 +292,7 @@ export function commandsFor(
   places: {
     readonly postgres: { readonly host: string; readonly port: number }
     readonly issueLink: (user: string, address: string) => Promise<string>
+    readonly drills: DrillContract
   },
 ): RunCommand {
   const { current, access, mfa, secrets, end } = inside
@@ -296,7 +307,9 @@ export function commandsFor(
     offers: inside.offers,
     waits: inside.waits,
     review: inside.review,
+    alerts: { clock, state: durable.state, nudge: () => durable.outbox.nudge() },
     reports: inside.reports,
+    drills: places.drills,
     issueLink: places.issueLink,
     postgres: places.postgres,
     postgresCaFile: durable.installation.postgres.caFile,
@@ -305,6 +318,7 @@ export function commandsFor(
   return async (caller, argv, io) => {
     try {
       mustBeKnown(current, caller.identity)
+      await mustStayInDrill(durable.state, caller.identity.user, argv)
     } catch (error) {
       const refused = safeError(error)
       io.stderr(`${refused.describe()}\n`)
@@ -359,14 +373,4 @@ function noNewSession({ message, hint }: HalliganError): HalliganError {
 function recorderAlerts(session: Session, error: Error, channels: readonly string[], at: number): Alert[] {
   const { id, user, target, account, grant } = session
   return alertsTo(channels, 'recorder.failed', { session: id, user, target, account, grant, error: error.message }, at)
-}
-
-function lockedOutAlerts(identity: Identity, channels: readonly string[], at: number): Alert[] {
-  const { user, fingerprint, address } = identity
-  return alertsTo(
-    channels,
-    'user.locked-out',
-    { user: user.name, fingerprint, address, hint: 'the key may be stolen' },
-    at,
-  )
 }

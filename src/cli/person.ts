@@ -5,9 +5,11 @@ import { errorCodes, type HalliganError, safeError } from '../errors.ts'
 import { sshLog } from '../log.ts'
 import type { CommandIo, RunCommand } from '../procedure/command.ts'
 import { addAccessCommands } from './access-commands.ts'
+import { addAlertCommands } from './alert-commands.ts'
 import { addApprovalCommands } from './approval-commands.ts'
 import { addBypassCommands } from './bypass-commands.ts'
 import { addConnectCommands } from './connect-commands.ts'
+import { addDrillCommands } from './drill-commands.ts'
 import { addExtendCommands } from './extend-commands.ts'
 import { addLockCommands, lockRefusal } from './lock-commands.ts'
 import { addReportCommands } from './report-commands.ts'
@@ -83,9 +85,11 @@ function program(run: Run): Command {
   addAccessCommands(root, run)
   addRequestCommand(root, run)
   addConnectCommands(root, run)
+  addAlertCommands(root, run)
   addApprovalCommands(root, run)
   addBypassCommands(root, run)
   addSessionCommands(root, run)
+  addDrillCommands(root, run)
   addReviewCommands(root, run)
   addReportCommands(root, run)
   addExtendCommands(root, run)

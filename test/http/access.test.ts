@@ -125,6 +125,8 @@ function expected(route: (typeof routes)[number], user: string, roles: readonly 
   // Both ask for a code before they look at what was sent.
   if (route.path.startsWith('/api/locks') && route.kind === 'act') return 403
   if (route.path === '/api/step-up') return 400
+  // A drill breaks the glass: it asks for a fresh code first.
+  if (route.kind === 'act' && route.path === '/api/drills') return 403
   return route.kind === 'socket' ? 101 : 200
 }
 
