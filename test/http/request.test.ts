@@ -27,7 +27,12 @@ async function fresh(user: string): Promise<string> {
   return cookie
 }
 
-async function answer<T>(response: Promise<Response>): Promise<{ status: number; body: T & Partial<Problem> }> {
+interface Answer<T> {
+  readonly status: number
+  readonly body: T & Partial<Problem>
+}
+
+async function answer<T>(response: Promise<Response>): Promise<Answer<T>> {
   const got = await response
   return { status: got.status, body: (await got.json()) as T & Partial<Problem> }
 }
