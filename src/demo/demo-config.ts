@@ -115,7 +115,7 @@ function policy(
     accounts,
     triggers: ['customer-impact', 'security-incident'],
     reason: { minLength: 5 },
-    duration: { default: '30m', max: '2h' },
+    duration: { default: '30m', max: '2h', extensions: { count: 1, self: true } },
     mfa: { methods: ['totp'], remember: '10m' },
     alerts: { channels: ['demo-webhook'] },
     review: { within: '8h', by: { roles: ['reviewer'] } },
