@@ -223,6 +223,7 @@ test('a check that could not be asked is said to whoever comes in', async () => 
   } as const
   const { policy, policyHash } = grant
   const given = grantOf(world.clock.now(), { id: 'gdave', user: 'dave', policy, policyHash, checks: [record] })
+  await world.state.commit({ at: 0, writes: [{ kind: 'grant', grant: given, expectVersion: null }], leaves: [] })
   world.registry.track(given)
   const admission = await admit(
     ports(async () => ({ kind: 'open' })),
