@@ -83,6 +83,8 @@ export function pagerDutyEvents(alert: Alert, hostname: string): readonly PagerD
   const named = alert.payload['grant']
   const grant = typeof named === 'string' && named !== '' ? oneLine(named, 64) : undefined
   const { type } = alert
+  // A test closes what it opened.
+  if (type === 'halligan.test') return [trigger(alert, hostname, keyOf(alert.id)), resolve(keyOf(alert.id))]
   if (grant === undefined) return [trigger(alert, hostname, keyOf(alert.id))]
   const key = (suffix: string) => keyOf(`${hostname}/${grant}${suffix}`)
   const endsRequest = decided.has(type) ? [resolve(key('/request'))] : []
