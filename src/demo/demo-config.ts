@@ -89,7 +89,10 @@ function configOf(parts: DemoParts, key: string, secrets: string): unknown {
         credentials: { app_readonly: 'orders-readonly', app_readwrite: 'orders-readwrite' },
       },
     ],
-    channels: [{ name: 'demo-webhook', kind: 'webhook', url: sinks.webhook, secret: 'webhook', outside: false }],
+    channels: [
+      { name: 'demo-webhook', kind: 'webhook', url: sinks.webhook, secret: 'webhook', outside: false },
+      mailChannel(sinks),
+    ],
     policies: [
       policy('demo-host-emergency', ['web-1'], ['deploy'], { approval: [{ required: 0 }] }),
       policy('demo-database-emergency', ['orders'], ['app_readonly', 'app_readwrite'], {
@@ -99,6 +102,21 @@ function configOf(parts: DemoParts, key: string, secrets: string): unknown {
         ],
       }),
     ],
+  }
+}
+
+/** The demo's own mail server: on loopback, where mail needs no TLS. */
+function mailChannel({ smtp }: DemoSinks): Record<string, unknown> {
+  const [host, port] = smtp.split(':')
+  return {
+    name: 'demo-mail',
+    kind: 'email',
+    host,
+    port: Number(port),
+    security: 'none',
+    from: 'halligan@example.com',
+    to: ['leads@example.com', 'security@example.com'],
+    outside: false,
   }
 }
 
@@ -117,7 +135,7 @@ function policy(
     reason: { minLength: 5 },
     duration: { default: '30m', max: '2h', extensions: { count: 1, self: true } },
     mfa: { methods: ['totp'], remember: '10m' },
-    alerts: { channels: ['demo-webhook'] },
+    alerts: { channels: ['demo-webhook', 'demo-mail'] },
     review: { within: '8h', by: { roles: ['reviewer'] } },
     ...more,
   }

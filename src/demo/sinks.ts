@@ -24,7 +24,10 @@ export interface Hook {
 }
 
 export interface DemoSinks {
-  /** POST stores and answers 204; GET lists everything stored, oldest first, as JSON. The path is not guessable. */
+  /**
+   * POST stores and answers 204; GET lists everything stored, oldest first, as JSON, and with `/mail` behind it the mail.
+   * The path is not guessable.
+   */
   readonly webhook: string
   /** `host:port` of the mail server; it takes any sender and recipient and offers neither TLS nor login. */
   readonly smtp: string
@@ -41,7 +44,10 @@ export async function startDemoSinks(options: { readonly now: () => number }): P
   const hooks: Hook[] = []
   const mails: Mail[] = []
   const path = `/${randomBytes(9).toString('base64url')}`
-  const web = createHttpServer((request, response) => void takeHook(request, response, path, hooks, options.now))
+  const web = createHttpServer((request, response) => {
+    if (request.method === 'GET' && request.url === `${path}/mail`) return list(response, mails)
+    return void takeHook(request, response, path, hooks, options.now)
+  })
   web.requestTimeout = REQUEST_LIMIT_MS
   web.maxConnections = MOST_CONNECTIONS
   const mail = createServer((socket) => serveMail(socket, options.now, (message) => keep(mails, message)))
@@ -77,10 +83,7 @@ async function takeHook(
   now: () => number,
 ): Promise<void> {
   if (request.url !== path) return answer(response, 404, 'no such hook\n')
-  if (request.method === 'GET') {
-    response.setHeader('content-type', 'application/json')
-    return answer(response, 200, `${JSON.stringify(hooks, undefined, 2)}\n`)
-  }
+  if (request.method === 'GET') return list(response, hooks)
   if (request.method !== 'POST') {
     response.setHeader('allow', 'GET, POST')
     return answer(response, 405, 'only GET and POST\n')
@@ -92,6 +95,11 @@ async function takeHook(
   }
   keep(hooks, { receivedAt: new Date(now()).toISOString(), headers: request.headers, body: parsed(body) })
   return answer(response, 204, '')
+}
+
+function list(response: ServerResponse, kept: readonly unknown[]): void {
+  response.setHeader('content-type', 'application/json')
+  answer(response, 200, `${JSON.stringify(kept, undefined, 2)}\n`)
 }
 
 function answer(response: ServerResponse, code: number, text: string): void {

@@ -2,7 +2,9 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
 import { startDemoSinks, type DemoSinks } from '../../src/demo/sinks.ts'
+import { emailChannel } from '../../src/notify/email.ts'
 
 const now = Date.UTC(2026, 10, 21, 3, 0, 0)
 let sinks: DemoSinks
@@ -51,6 +53,26 @@ test('mail arrives with its recipients and its lines, stuffed dots taken out and
     to: ['leads@example.com', 'security@example.com'],
     text: 'Subject: größer\r\n\r\n.a dot first\r\n..two\r\nend\r\n',
   })
+})
+
+test('an alert by e-mail, as the demo is configured, is kept and listed', async () => {
+  const [host = '', port = ''] = sinks.smtp.split(':')
+  const channel = emailChannel({
+    name: 'demo-mail',
+    host,
+    port: Number(port),
+    security: 'none',
+    from: 'halligan@example.com',
+    to: ['leads@example.com'],
+    login: null,
+    outside: false,
+    hostname: 'localhost',
+    clock: systemClock(),
+  })
+  const alert = { id: 'a-7', channel: 'demo-mail', type: 'grant.activated', at: now, payload: { reason: 'größer' } }
+  expect((await channel.deliver(alert, new AbortController().signal)).receipt).toMatch(/^250 /)
+  const listed = (await (await fetch(`${sinks.webhook}/mail`)).json()) as { text: string }[]
+  expect(listed.at(-1)?.text).toMatch(/^Message-ID: <a-7@localhost>\r$/m)
 })
 
 /** Says the lines one after the other's answer and gives the answers. */
