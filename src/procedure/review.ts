@@ -111,7 +111,7 @@ export async function review(ports: ReviewPorts, by: User, id: string, given: Ju
       kind: 'review',
       review: reviewOf(grant, user.name, at, judgement, evidence),
     })
-    if (await write(ports, grant, reviewed, reviewedLeaf(reviewed), 'review.decided', tries < TRIES)) return reviewed
+    if (await write(ports, grant, reviewed, reviewedLeaf(reviewed), 'review.done', tries < TRIES)) return reviewed
   }
 }
 

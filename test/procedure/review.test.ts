@@ -102,7 +102,7 @@ test('a verdict ends the wait: grant, leaf and alert in one transaction, bound t
   const evidence = roots.map((root, at) => ({ session: '', root, share: leaf?.shares[at] ?? -1, damage: null }))
   const text = statementText(grant.id, 'rita', judgement, evidence)
   expect(leaf?.statement).toBe(createHash('sha256').update(text).digest('hex'))
-  expect(await alerts(world, 'review.decided')).toEqual(['desk'])
+  expect(await alerts(world, 'review.done')).toEqual(['desk'])
 })
 
 test('of two reviewers at once one wins, and one verdict is in the ledger', async () => {
@@ -115,7 +115,7 @@ test('of two reviewers at once one wins, and one verdict is in the ledger', asyn
   for (const outcome of outcomes)
     if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'conflict' })
   expect(await world.leaves('grant-reviewed')).toHaveLength(1)
-  expect(await alerts(world, 'review.decided')).toHaveLength(1)
+  expect(await alerts(world, 'review.done')).toHaveLength(1)
 })
 
 test('a reminder that comes between reading and deciding costs nobody their verdict', async () => {
