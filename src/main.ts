@@ -2,7 +2,9 @@
 
 import { join, resolve } from 'node:path'
 import { startBastion } from './bastion/bastion.ts'
+import { policiesIn } from './bastion/file-policies.ts'
 import { tuneCollector } from './bastion/collector.ts'
+import { examine } from './bastion/doctor.ts'
 import { ask, writeLock } from './bastion/local-control.ts'
 import { runLocal, type LocalCommands } from './cli/local.ts'
 import type { LocalRequest, Where } from './cli/local-control-commands.ts'
@@ -83,11 +85,13 @@ const commands: LocalCommands = {
     await isStopped
     await bastion.close()
   },
+  doctor: (options) => examine(options, clock, process.env),
   policyCheck: (file) => {
     const text = readTextFile(resolve(file))
     const problems = checkConfig(text, file)
     return problems.length === 0 ? '' : describeProblems(problems, file, text)
   },
+  policies: (file) => policiesIn(loadConfig(file), clock),
   enrol: async (user, { config: file }) => {
     const config = loadConfig(file)
     if (!config.users.some((one) => one.name === user))

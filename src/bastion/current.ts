@@ -8,11 +8,22 @@ import { buildDirectory } from '../identity/directory.ts'
 import { LiveDirectory } from '../identity/live-directory.ts'
 import type { Directory, Identity } from '../identity/user.ts'
 
+/** A configuration that was not taken up. */
+export interface RefusedConfiguration {
+  /** Ms. */
+  readonly at: number
+  /** Empty where the file could not be read. */
+  readonly sha256: string
+  readonly problem: string
+}
+
 export class Current {
   /** Its users read what is in force, on connections that are open too. */
   readonly directory: LiveDirectory
   #config: Config
   #secrets: Secrets
+  /** The newest file that was not taken up; null when the one in force is the newest. Changed by `reload.ts`. */
+  refused: RefusedConfiguration | null = null
   /** Policies of this and earlier configurations, by hash: what a grant was made under stays readable. */
   readonly #policies = new Map<string, Policy>()
 

@@ -24,6 +24,7 @@ import type { OfferPorts } from '../procedure/offer.ts'
 import { Refusals } from '../procedure/refusal.ts'
 import { RequestClock } from '../procedure/request-clock.ts'
 import { Reports } from '../procedure/report.ts'
+import type { ExplanationPorts } from '../procedure/explanation.ts'
 import type { ReviewPorts } from '../procedure/review.ts'
 import { ReviewDebts } from '../procedure/review-debt.ts'
 import { Revocations } from '../procedure/revocation.ts'
@@ -62,6 +63,7 @@ export interface Inside {
   readonly offers: OfferPorts
   readonly waits: ApprovalWaits
   readonly review: ReviewPorts
+  readonly explanation: ExplanationPorts
   readonly reports: Reports
   /** What ended grants must not leave on targets. */
   readonly revocations: Revocations
@@ -156,6 +158,21 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
       ),
   })
   const reports = new Reports({ clock, state })
+  const explanation: ExplanationPorts = {
+    clock,
+    state,
+    directory: current.directory,
+    debts,
+    get policies() {
+      return current.config.policies
+    },
+    get targets() {
+      return current.config.targets
+    },
+    get configuration() {
+      return { sha256: current.config.sha256, refused: current.refused }
+    },
+  }
   const review: ReviewPorts = {
     clock,
     state,
@@ -277,6 +294,7 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
     offers,
     waits: new ApprovalWaits(),
     review,
+    explanation,
     reports,
     revocations,
     admit: admitted,
@@ -307,6 +325,7 @@ export function commandsFor(
     offers: inside.offers,
     waits: inside.waits,
     review: inside.review,
+    explanation: inside.explanation,
     alerts: { clock, state: durable.state, nudge: () => durable.outbox.nudge() },
     reports: inside.reports,
     drills: places.drills,

@@ -37,33 +37,16 @@ export type ReloadOutcome =
   | { readonly kind: 'loaded'; readonly changes: readonly string[] }
   | { readonly kind: 'refused'; readonly problem: string }
 
-/** Where the configuration stands, for people who look. */
-export interface ConfigurationStatus {
-  /** SHA-256 (hex) of the file in force. */
-  readonly sha256: string
-  /** Ms. */
-  readonly loadedAt: number
-  /** The newest file that was not taken up; null when the one in force is the newest. */
-  readonly refused: { readonly at: number; readonly sha256: string; readonly problem: string } | null
-}
-
 /** Lines of a change that an alert carries; the ledger has them all. */
 const MAX_ALERT_LINES = 40
 
 export class Reloader {
   readonly #ports: ReloadPorts
-  #loadedAt: number
-  #refused: ConfigurationStatus['refused'] = null
   /** One at a time: the next reads the file after the one before has been taken up. */
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(ports: ReloadPorts) {
     this.#ports = ports
-    this.#loadedAt = ports.clock.now()
-  }
-
-  status(): ConfigurationStatus {
-    return { sha256: this.#ports.current.config.sha256, loadedAt: this.#loadedAt, refused: this.#refused }
   }
 
   /** Reads and takes up what changed; `by` is who or what asked. Throws `store_failed` when it could not be written. */
@@ -87,7 +70,7 @@ export class Reloader {
     }
     const changes = this.#changesTo(config, secrets)
     if (changes.length === 0 && config.sha256 === this.#ports.current.config.sha256) {
-      this.#refused = null
+      this.#ports.current.refused = null
       return { kind: 'unchanged' }
     }
     await this.#take(config, secrets, channels, changes, by)
@@ -133,8 +116,8 @@ export class Reloader {
     const isRewired = changes.some((line) => /^(channel|secret) /.test(line))
     if (isRewired) outbox.replaceChannels(channels)
     current.replace(config, secrets)
-    this.#loadedAt = clock.now()
-    this.#refused = null
+    current.refused = null
+    const loadedAt = clock.now()
     mainLog.info('configuration.loaded', {
       sha256: config.sha256,
       previous: before.sha256,
@@ -146,15 +129,19 @@ export class Reloader {
       await endDeparted()
     } finally {
       const others = isRewired ? current.channels.filter((name) => !told.has(name) || isChanged(name, changes)) : []
-      await this.#tellAnew(others, facts)
+      await this.#tellAnew(others, facts, loadedAt)
     }
   }
 
   /** Later than the replacement, by the clock that alerts carry: these are for the channels there are now. */
-  async #tellAnew(channels: readonly string[], facts: Readonly<Record<string, unknown>>): Promise<void> {
+  async #tellAnew(
+    channels: readonly string[],
+    facts: Readonly<Record<string, unknown>>,
+    loadedAt: number,
+  ): Promise<void> {
     if (channels.length === 0) return
     const { clock, state, outbox } = this.#ports
-    const at = Math.max(clock.now(), this.#loadedAt + 1)
+    const at = Math.max(clock.now(), loadedAt + 1)
     await state.commit({ at: clock.now(), writes: [], leaves: [], alerts: alertsTo(channels, CHANGED, facts, at) })
     outbox.nudge()
   }
@@ -162,7 +149,7 @@ export class Reloader {
   /** Told once for each bad file, however often somebody looks at it. */
   async #refuse(sha256: string, problem: string, by: string): Promise<ReloadOutcome> {
     const { clock, state, current, outbox } = this.#ports
-    if (this.#refused?.sha256 === sha256 && this.#refused.problem === problem) return { kind: 'refused', problem }
+    if (current.refused?.sha256 === sha256 && current.refused.problem === problem) return { kind: 'refused', problem }
     const at = clock.now()
     mainLog.error('configuration.refused', { sha256, by, problem })
     await state.commit({
@@ -176,7 +163,7 @@ export class Reloader {
         at,
       ),
     })
-    this.#refused = { at, sha256, problem }
+    current.refused = { at, sha256, problem }
     outbox.nudge()
     return { kind: 'refused', problem }
   }

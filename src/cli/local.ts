@@ -3,8 +3,10 @@
 import { Command, CommanderError } from 'commander'
 import { errorCodes, HalliganError, safeError } from '../errors.ts'
 import { mainLog } from '../log.ts'
+import { addDoctorCommand, type Doctor } from './doctor-command.ts'
 import { addExportCommand } from './export-command.ts'
 import { addLocalControlCommands, type LocalControl } from './local-control-commands.ts'
+import { addLocalPolicyCommands, type LocalPolicies } from './policy-commands.ts'
 import { addVerifyCommand } from './verify-command.ts'
 
 export interface LocalCommands {
@@ -16,6 +18,10 @@ export interface LocalCommands {
   serve(options: { readonly config: string }): Promise<void>
   /** Problems of a configuration file as text, empty when there are none. */
   policyCheck(file: string): string
+  /** What a configuration file says, to be asked. Throws `config_invalid`. */
+  policies(file: string): LocalPolicies
+  /** Looks at everything a night shift needs; opens no state. */
+  readonly doctor: Doctor
   /** Enrols a new one-time-code secret for a user while Halligan is down; gives what to show once. */
   enrol(user: string, options: { readonly config: string }): Promise<string>
   /** Tells the running Halligan; with none running lock and unlock write into its state directory. */
@@ -51,9 +57,9 @@ export async function runLocal(
     .description('run Halligan with a configuration')
     .requiredOption('--config <file>', 'configuration file')
     .action((options: { config: string }) => commands.serve(options))
-  root
-    .command('policy')
-    .description('policies')
+  const policy = root.command('policy').description('policies')
+  addLocalPolicyCommands(policy, commands.policies, (text) => out.write(text))
+  policy
     .command('check')
     .description('check a configuration file: every problem with its line')
     .argument('<file>')
@@ -71,6 +77,12 @@ export async function runLocal(
     .requiredOption('--config <file>', 'configuration file')
     .action(async (name: string, options: { config: string }) => out.write(await commands.enrol(name, options)))
   addExportCommand(root, (text) => out.write(text))
+  addDoctorCommand(
+    root,
+    commands.doctor,
+    (text) => out.write(text),
+    (exit) => (status = exit),
+  )
   addLocalControlCommands(root, commands.control, (text) => out.write(text))
   addVerifyCommand(
     root,

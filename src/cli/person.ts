@@ -13,6 +13,7 @@ import { addDrillCommands } from './drill-commands.ts'
 import { addExtendCommands } from './extend-commands.ts'
 import { addLockCommands, lockRefusal } from './lock-commands.ts'
 import { addReportCommands } from './report-commands.ts'
+import { addPolicyCommands } from './policy-commands.ts'
 import { addReviewCommands } from './review-commands.ts'
 import { addRequestCommand } from './request-command.ts'
 import { addSessionCommands } from './session-commands.ts'
@@ -91,6 +92,7 @@ function program(run: Run): Command {
   addSessionCommands(root, run)
   addDrillCommands(root, run)
   addReviewCommands(root, run)
+  addPolicyCommands(root, run)
   addReportCommands(root, run)
   addExtendCommands(root, run)
   addLockCommands(root, run)

@@ -8,6 +8,7 @@ import type { ApprovalWaits } from '../procedure/approval-waits.ts'
 import type { VouchPorts } from '../procedure/bypass.ts'
 import type { Caller, CommandIo } from '../procedure/command.ts'
 import type { CodeUse } from '../procedure/contract.ts'
+import type { ExplanationPorts } from '../procedure/explanation.ts'
 import type { LockPorts } from '../procedure/lock.ts'
 import type { DrillContract } from '../procedure/drill.ts'
 import type { Mfa } from '../procedure/mfa.ts'
@@ -26,6 +27,7 @@ export interface CommandPorts {
   readonly secrets: Secrets
   readonly state: State
   readonly review: ReviewPorts
+  readonly explanation: ExplanationPorts
   readonly alerts: AlertPorts
   readonly reports: Pick<Reports, 'of'>
   /** Null where nothing is rehearsed. */
@@ -91,6 +93,11 @@ export async function askCode(run: RunWith<'mfa'>, use: CodeUse): Promise<void> 
 }
 
 /** Writes `value` as JSON with `--json`, else the text. */
-export function print(run: Pick<Run, 'io'>, json: boolean | undefined, value: unknown, text: string): void {
+export function print(
+  run: { readonly io: Pick<CommandIo, 'stdout'> },
+  json: boolean | undefined,
+  value: unknown,
+  text: string,
+): void {
   run.io.stdout(json === true ? `${JSON.stringify(value)}\n` : text)
 }
