@@ -26,6 +26,9 @@ export function grantAlerts(
     rule: grant.rule,
     expiresAt: grant.expiresAt === null ? null : new Date(grant.expiresAt).toISOString(),
     address: grant.requestedFrom,
+    // What no reader may overlook: channels put these in front (notify/message.ts).
+    ...(grant.drill ? { drill: true } : {}),
+    ...(grant.unannouncedAt === null ? {} : { unannounced: true }),
     ...(grant.vouchedBy === null ? {} : { vouchedBy: grant.vouchedBy }),
     ...more,
   }

@@ -38,7 +38,14 @@ export class LockOutAlerts {
     this.#flood.take(identity.user.name, identity) ? this.#alertsOf(identity, this.#ports.clock.now(), {}) : []
 
   #alertsOf({ user, fingerprint, address }: Identity, at: number, more: Readonly<Record<string, unknown>>): Alert[] {
-    const facts = { user: user.name, fingerprint, address, hint: 'the key may be stolen', ...more }
+    const facts = {
+      user: user.name,
+      fingerprint,
+      address,
+      hint: 'the key may be stolen',
+      ...(user.isDrill === true ? { drill: true } : {}),
+      ...more,
+    }
     return alertsTo(this.#ports.channels, 'user.locked-out', facts, at)
   }
 }

@@ -2,6 +2,8 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { messageOf } from '../../src/notify/message.ts'
 import { oneLine, plainText } from '../../src/notify/plain-text.ts'
+import { grantAlerts } from '../../src/procedure/alert.ts'
+import { grantOf } from '../support/grant.ts'
 import { alertOf, hostile, hostileAlert } from './alerts.ts'
 
 const joiner = '\u2060'
@@ -143,4 +145,12 @@ test('any payload gives a message', () => {
       expect(plainText(text, most)).not.toMatch(/[\n\r]|:\/\//)
     }),
   )
+})
+
+test('every alert of a grant says whether it is a rehearsal, unannounced, or vouched for', () => {
+  const grant = grantOf(0, { drill: true, unannouncedAt: 1, vouchedBy: 'bob' })
+  const [alert] = grantAlerts('session.opened', grant, ['desk'], 0)
+  expect(alert === undefined ? [] : messageOf(alert).marks).toEqual(['DRILL', 'UNANNOUNCED', 'VOUCHED FOR BY bob'])
+  const [plain] = grantAlerts('session.opened', grantOf(0), ['desk'], 0)
+  expect(plain === undefined ? ['none'] : messageOf(plain).marks).toEqual([])
 })
