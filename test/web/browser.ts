@@ -27,7 +27,9 @@ export interface Visit {
   readonly complaints: string[]
 }
 
-export async function setStage(): Promise<Stage> {
+export async function setStage(
+  options: Pick<NonNullable<Parameters<typeof startWorld>[0]>, 'policies' | 'targets'> = {},
+): Promise<Stage> {
   const root = await mkdtemp(join(tmpdir(), 'halligan-page-'))
   const web = resolve(import.meta.dirname, '../../web')
   await build({
@@ -37,7 +39,7 @@ export async function setStage(): Promise<Stage> {
     logLevel: 'warn',
     build: { outDir: root, emptyOutDir: true },
   })
-  const world = await startWorld({ webRoot: root })
+  const world = await startWorld({ webRoot: root, ...options })
   const browser = await chromium.launch({
     executablePath,
     args: [
@@ -57,6 +59,7 @@ export async function setStage(): Promise<Stage> {
     open: async (user, { width = 1440, height = 900, colorScheme = 'light' } = {}) => {
       const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: 'reduce' })
       const page = await context.newPage()
+      page.setDefaultTimeout(15_000)
       const complaints: string[] = []
       page.on('pageerror', (error) => complaints.push(`page error: ${error.message}`))
       page.on('console', (message) => {

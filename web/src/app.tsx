@@ -2,6 +2,8 @@
 
 import { createSignal, Match, onCleanup, onMount, Show, Switch, type JSX } from 'solid-js'
 import type { Me } from '../../src/http/api.ts'
+import { RequestPage } from './access-request.tsx'
+import { AccessPage } from './access.tsx'
 import { AlertsPage } from './alerts.tsx'
 import { get, Problem, whenSignedOut } from './api.ts'
 import { followFeed } from './feed.ts'
@@ -10,7 +12,8 @@ import { Failure, Loading, NothingHere } from './notes.tsx'
 import { ReportPage } from './report.tsx'
 import { ReviewPage } from './review.tsx'
 import { ReviewsPage } from './reviews.tsx'
-import { path } from './router.tsx'
+import { recallPlace, rememberPlace } from './return-to.ts'
+import { go, path } from './router.tsx'
 import { learnTime } from './server-time.ts'
 import { SessionPage } from './session.tsx'
 import { SessionsPage } from './sessions.tsx'
@@ -51,11 +54,13 @@ export function App(): JSX.Element {
   }
   const signedIn = () => {
     setLink(undefined)
+    const place = recallPlace()
+    if (place !== undefined) go(place)
     void load()
   }
 
   return (
-    <Switch fallback={<SignIn onSignedIn={signedIn} />}>
+    <Switch fallback={<Stranger onSignedIn={signedIn} />}>
       <Match when={link()}>{(token) => <SignIn token={token()} onSignedIn={signedIn} onDismiss={dismiss} />}</Match>
       <Match when={isLoading()}>
         <Loading what="Halligan" />
@@ -68,15 +73,32 @@ export function App(): JSX.Element {
   )
 }
 
+/** Nobody yet: where they were going is remembered until they are somebody. */
+function Stranger(props: { readonly onSignedIn: () => void }): JSX.Element {
+  onMount(rememberPlace)
+  return <SignIn onSignedIn={props.onSignedIn} />
+}
+
 function SignedIn(props: { readonly me: Me; readonly onSignedOut: () => void }): JSX.Element {
   onCleanup(followFeed())
   const review = () => /^\/reviews\/([a-z0-9]{1,16})$/.exec(path())?.[1]
+  const request = () => /^\/requests\/([a-z0-9]{1,16})$/.exec(path())?.[1]
   const session = () => /^\/sessions\/(s[a-z2-7]{12})$/.exec(path())?.[1]
   return (
     <Shell me={props.me} onSignedOut={props.onSignedOut}>
       <Switch fallback={<NothingHere />}>
         <Match when={path() === '/' || path() === '/sessions'}>
           <SessionsPage me={props.me} />
+        </Match>
+        <Match when={path() === '/access'}>
+          <AccessPage me={props.me} />
+        </Match>
+        <Match when={request()}>
+          {(id) => (
+            <Show when={id()} keyed>
+              {(each) => <RequestPage id={each} />}
+            </Show>
+          )}
         </Match>
         <Match when={path() === '/grants'}>
           <GrantsPage me={props.me} />

@@ -5,6 +5,7 @@ import type { JSX } from 'solid-js'
 const paths = {
   sessions: 'M4 6h16M4 12h16M4 18h10',
   grants: 'M14 7a4 4 0 1 1-3.500 6L4 19.500V21h3v-2h2v-2h2l1.700-1.700M15.500 9.500h.01',
+  access: 'M5 20V4h9v16M5 20h14M11 12h.01M17 8l3 4-3 4M20 12h-6',
   terminal: 'M4 5h16v14H4zM8 10l3 2.500L8 15M13 15h3.500',
   database:
     'M5 6c0-1.700 3.100-3 7-3s7 1.300 7 3-3.100 3-7 3-7-1.300-7-3zM5 6v12c0 1.700 3.100 3 7 3s7-1.300 7-3V6M5 12c0 1.700 3.100 3 7 3s7-1.300 7-3',

@@ -7,6 +7,7 @@ const keys = [
     group: 'Everywhere',
     entries: [
       ['g s', 'sessions'],
+      ['g q', 'access: ask and decide'],
       ['g g', 'grants'],
       ['g r', 'reviews'],
       ['g a', 'alerts'],

@@ -15,6 +15,7 @@ import { chooseTheme, theme, type Theme } from './theme.ts'
 
 const places = [
   { href: '/', label: 'Sessions', icon: 'sessions', key: 's' },
+  { href: '/access', label: 'Access', icon: 'access', key: 'q' },
   { href: '/grants', label: 'Grants', icon: 'grants', key: 'g' },
   { href: '/reviews', label: 'Reviews', icon: 'review', key: 'r' },
   { href: '/alerts', label: 'Alerts', icon: 'bell', key: 'a', isOverseen: true },
@@ -106,6 +107,7 @@ function placesOf(me: Me): readonly Place[] {
 }
 
 function isAt(href: string): boolean {
+  if (href === '/access' && path().startsWith('/requests/')) return true
   return href === '/' ? path() === '/' || path().startsWith('/sessions') : `${path()}/`.startsWith(`${href}/`)
 }
 
