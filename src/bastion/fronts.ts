@@ -122,6 +122,7 @@ function openWeb(
       feed,
       recordings: sealer,
       reviews: inside.review,
+      explanation: inside.explanation,
       alerts: { clock, state, nudge: () => durable.outbox.nudge() },
       requests: { decisions: inside.end, offers: inside.offers, access: inside.access },
       reports: inside.reports,

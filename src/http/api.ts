@@ -2,7 +2,10 @@
 // carries the server's `now`, for a browser's clock may be wrong by a day.
 
 import type { Grant } from '../access/grant.ts'
+import type { Policy } from '../access/policy.ts'
 import type { Role } from '../identity/user.ts'
+import type { ExplanationPorts } from '../procedure/explanation.ts'
+import type { Target } from '../target.ts'
 import type { Offer } from '../procedure/offer.ts'
 import type { DenialView, RequestView } from '../procedure/request-view.ts'
 import type { ReviewCase, ReviewItem } from '../procedure/review.ts'
@@ -199,4 +202,33 @@ export interface ReviewList {
 export interface ReviewDetail {
   readonly now: number
   readonly review: ReviewCase
+}
+
+/** The policies that a person may read. */
+export interface PolicyList {
+  readonly now: number
+  /** Whether `explain` and `simulate` answer about others. */
+  readonly mayAskAboutOthers: boolean
+  /** Whom they may be about. */
+  readonly users: readonly string[]
+  readonly policies: readonly Policy[]
+  /** What file is in force, and which was refused; null for who does not oversee. */
+  readonly configuration: ExplanationPorts['configuration'] | null
+}
+
+export interface TargetList {
+  readonly now: number
+  readonly targets: readonly TargetView[]
+}
+
+/** A target as people know it: never where it is. */
+export interface TargetView {
+  readonly name: string
+  readonly kind: Target['kind']
+  readonly labels: Readonly<Record<string, string>>
+  readonly accounts: readonly string[]
+  readonly databases: readonly string[]
+  readonly isCanary: boolean
+  /** Those that the person may read and that open it to somebody. */
+  readonly policies: readonly string[]
 }

@@ -9,6 +9,7 @@ import type { Directory, Identity, User } from '../identity/user.ts'
 import type { DrillContract } from '../procedure/drill.ts'
 import type { Access } from '../procedure/access.ts'
 import type { MfaContract, ReportRefusal } from '../procedure/contract.ts'
+import type { ExplanationPorts } from '../procedure/explanation.ts'
 import type { OfferPorts } from '../procedure/offer.ts'
 import type { Reports } from '../procedure/report.ts'
 import type { AlertPorts } from '../procedure/retry-alerts.ts'
@@ -64,6 +65,7 @@ export interface HttpPorts {
   readonly feed: Feed
   readonly recordings: Recordings
   readonly reviews: ReviewPorts
+  readonly explanation: ExplanationPorts
   readonly alerts: AlertPorts
   readonly reports: Pick<Reports, 'of'>
   /** Null where nothing is rehearsed. */

@@ -4,6 +4,7 @@ import { alertRoutes } from './alert-routes.ts'
 import { drillRoutes } from './drill-routes.ts'
 import { grantRoutes } from './grant-routes.ts'
 import { lockRoutes } from './lock-routes.ts'
+import { policyRoutes } from './policy-routes.ts'
 import { requestRoutes } from './request-routes.ts'
 import type { Route } from './route.ts'
 import { reportRoutes } from './report-routes.ts'
@@ -19,6 +20,7 @@ export const routes: readonly Route[] = [
   ...alertRoutes,
   ...lockRoutes,
   ...requestRoutes,
+  ...policyRoutes,
   ...reviewRoutes,
   ...reportRoutes,
   ...drillRoutes,

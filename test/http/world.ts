@@ -251,6 +251,15 @@ export async function startWorld(
         await state.commit({ at: clock.now(), writes: [], leaves: events })
       },
       reviews,
+      explanation: {
+        clock,
+        state,
+        directory,
+        debts,
+        policies: options.policies ?? [],
+        targets: options.targets ?? [],
+        configuration: { sha256: 'c'.repeat(64), refused: null },
+      },
       reports: new Reports({ clock, state }),
       alerts: { clock, state, nudge: () => undefined },
       reportRefusal: ({ reason }) => refusals.push(reason),
