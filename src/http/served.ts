@@ -1,13 +1,19 @@
 // How much of an answer left: what a reviewer is said to have been shown is what was sent to them, and not what was asked.
 
 import { Readable } from 'node:stream'
-import type { FastifyReply } from 'fastify'
 
 /** Of an answer that was cut off, this much may have been still in buffers of ours: it does not count as sent. */
 const IN_FLIGHT_BYTES = 256 * 1024
 
+/** What of node's ServerResponse says how an answer ended. */
+interface Answer {
+  /** True when all of it was handed to the system. */
+  readonly writableFinished: boolean
+  once(event: 'close', listener: () => void): unknown
+}
+
 /** Gives `source` as the answer's body, and `done` the bytes of it that left, once, when the answer is over. */
-export function served(reply: FastifyReply, source: AsyncIterable<Buffer>, done: (bytes: number) => void): Readable {
+export function served(answer: Answer, source: AsyncIterable<Buffer>, done: (bytes: number) => void): Readable {
   let taken = 0
   let largest = 0
   const counted = async function* (): AsyncGenerator<Buffer> {
@@ -17,7 +23,6 @@ export function served(reply: FastifyReply, source: AsyncIterable<Buffer>, done:
       yield chunk
     }
   }
-  const { raw } = reply
-  raw.once('close', () => done(raw.writableFinished ? taken : Math.max(0, taken - IN_FLIGHT_BYTES - 2 * largest)))
+  answer.once('close', () => done(answer.writableFinished ? taken : Math.max(0, taken - IN_FLIGHT_BYTES - 2 * largest)))
   return Readable.from(counted(), { objectMode: false })
 }

@@ -86,7 +86,7 @@ async function lines(house: House, call: Call, caller: Caller): Promise<Readable
   void call.reply.type('application/x-ndjson; charset=utf-8').header('x-halligan-recording', opened.kind)
   const body = ndjson(opened, from, to ?? Number.MAX_SAFE_INTEGER)
   if (opened.kind === 'journal') return Readable.from(body)
-  return served(call.reply, body, (bytes) => note(house, caller, session, bytes / opened.contentBytes))
+  return served(call.reply.raw, body, (bytes) => note(house, caller, session, bytes / opened.contentBytes))
 }
 
 function note(house: House, { identity }: Caller, session: SessionRecord, share: number): void {
@@ -118,7 +118,7 @@ async function recording(house: House, call: Call, caller: Caller): Promise<Read
     .type('application/zstd')
     .header('content-length', sizeBytes)
     .header('content-disposition', `attachment; filename="${session.id}.cast.zst"`)
-  return served(call.reply, whole(stream), (bytes) => note(house, caller, session, bytes / sizeBytes))
+  return served(call.reply.raw, whole(stream), (bytes) => note(house, caller, session, bytes / sizeBytes))
 }
 
 /** Opened when it is sent, and not before: nobody would hear that it cannot be. */
