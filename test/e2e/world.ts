@@ -45,10 +45,11 @@ export class World {
       env: { ...process.env, HALLIGAN_LOG: 'error' },
     })
     this.#child = child
+    const before = this.printed.length
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => this.#printed.push(chunk.toString()))
     const deadline = Date.now() + START_TIMEOUT_MS
-    while (!this.printed.includes('Code for alice')) {
+    while (!this.printed.slice(before).includes('Code for alice')) {
       if (child.exitCode !== null || Date.now() > deadline) throw new Error(`the demo did not start: ${this.printed}`)
       await new Promise((wake) => setTimeout(wake, 50))
     }
