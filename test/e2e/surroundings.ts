@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Client } from 'pg'
-import { stringify } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { startBastion } from '../../src/bastion/bastion.ts'
 import { systemClock } from '../../src/clock.ts'
 import { parseConfig } from '../../src/config/parse.ts'
@@ -28,6 +28,10 @@ export interface SurroundingsOptions {
   readonly recordings?: 'apart' | 'below the state'
   /** Where alerts go; without it to `sinks`. */
   readonly webhook?: string
+  /** The alert gate of every policy, in YAML; the channel then counts as outside. */
+  readonly gate?: string
+  /** The scope of the policy for hosts, in YAML. */
+  readonly scope?: string
 }
 
 const clock = systemClock()
@@ -209,7 +213,7 @@ export class Surroundings {
     writeFileSync(join(this.folder, 'key'), randomBytes(32).toString('base64'), { mode: 0o600 })
   }
 
-  #config(users: readonly DemoUser[], { engineers, segment, webhook }: SurroundingsOptions): unknown {
+  #config(users: readonly DemoUser[], { engineers, segment, webhook, gate, scope }: SurroundingsOptions): unknown {
     const { postgres, sshTarget, sinks } = this
     const host = '127.0.0.1'
     const policy = (name: string, target: string, account: string, files: 'full' | 'hash') => ({
@@ -221,7 +225,8 @@ export class Surroundings {
       reason: { minLength: 5 },
       duration: { default: '30m', max: '2h' },
       approval: [{ required: 0 }],
-      alerts: { channels: ['sink'] },
+      alerts: { channels: ['sink'], ...(gate === undefined ? {} : { gate: parse(gate) as unknown }) },
+      ...(scope === undefined || target !== 'web-1' ? {} : { scope: parse(scope) as unknown }),
       review: { within: '8h', by: { roles: ['reviewer'] } },
       recording: { files },
     })
@@ -260,7 +265,15 @@ export class Surroundings {
           credentials: { app_readwrite: 'orders-password' },
         },
       ],
-      channels: [{ name: 'sink', kind: 'webhook', url: webhook ?? sinks.webhook, secret: 'webhook' }],
+      channels: [
+        {
+          name: 'sink',
+          kind: 'webhook',
+          url: webhook ?? sinks.webhook,
+          secret: 'webhook',
+          outside: gate !== undefined,
+        },
+      ],
       policies: [policy('hosts', 'web-1', 'deploy', 'hash'), policy('databases', 'orders', 'app_readwrite', 'full')],
     }
   }
