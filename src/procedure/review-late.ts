@@ -33,6 +33,7 @@ const alertOf: Readonly<Record<Stage, string>> = {
 /** Tells whom it may concern of every review whose time has come. Never throws: the next sweep goes on. */
 export async function sweepReviews(ports: LateReviewPorts): Promise<void> {
   try {
+    // All of them, read page by page: the oldest are the ones that are late.
     const waiting = await ports.state.grants({ states: ['awaiting-review'] })
     ports.debts.learn(waiting)
     for (const grant of waiting) await remind(ports, grant)

@@ -77,6 +77,7 @@ export async function reviewQueue(
   user: User,
   options: { readonly all: boolean },
 ): Promise<readonly ReviewItem[]> {
+  // All of them: one that was left out would never be looked at.
   const waiting = await ports.state.grants({ states: ['awaiting-review'] })
   const done = options.all ? await ports.state.grants({ states: ['reviewed'], limit: REVIEWED_SHOWN }) : []
   const dueFirst = (left: Grant, right: Grant) => (left.reviewDueAt ?? 0) - (right.reviewDueAt ?? 0)
