@@ -96,10 +96,12 @@ export class MemoryState implements State {
       case 'alert-accepted':
         return this.#changeAlert(write.id, { acceptedAt: write.at, receipt: write.receipt, deadAt: null })
       case 'alert-failed':
-        return this.#changeAlert(write.id, { nextAt: write.nextAt, lastError: write.error })
+        return this.#changeAlert(write.id, { ...untaken, nextAt: write.nextAt, lastError: write.error })
       case 'alert-dead':
-        return this.#changeAlert(write.id, { deadAt: write.at, lastError: write.error })
+        return this.#changeAlert(write.id, { ...untaken, deadAt: write.at, lastError: write.error })
       case 'alert-retried':
+        if (this.#alerts.find(({ id }) => id === write.id)?.deadAt == null)
+          throw new HalliganError('conflict', `alert ${write.id} is unknown or not given up`)
         return this.#changeAlert(write.id, { deadAt: null, attempts: 0, nextAt: 0 })
       case 'setting':
         this.#settings.set(write.name, write.value)
@@ -211,12 +213,15 @@ export class MemoryState implements State {
   }
 
   grantSecrets = async () => []
-  outboxDue = async () => []
+  outboxDue = async () => this.#alerts.filter(({ acceptedAt, deadAt }) => acceptedAt === null && deadAt === null)
   leaves = async () => []
   inclusionProof = async () => []
   consistencyProof = async () => []
   close = async () => {}
 }
+
+/** Of an alert that no channel has taken: here they are born taken. */
+const untaken = { acceptedAt: null, receipt: null } as const
 
 function isWithin(at: number, bounds: { readonly since?: number; readonly before?: number }): boolean {
   return at >= (bounds.since ?? -Infinity) && at < (bounds.before ?? Infinity)
