@@ -42,7 +42,7 @@ function whoami({ caller: { identity }, ...run }: Run, json: boolean | undefined
     `key      ${identity.fingerprint}`,
     `address  ${identity.address}`,
   ]
-  print({ ...run, caller: { identity, target: undefined, account: undefined } }, json, value, `${lines.join('\n')}\n`)
+  print(run, json, value, `${lines.join('\n')}\n`)
 }
 
 function targets(run: Run, json: boolean | undefined): void {

@@ -43,6 +43,7 @@ export type GrantFacts = Pick<
   | 'expiresAt'
   | 'approvals'
   | 'override'
+  | 'vouchedBy'
 >
 
 export type SessionView = SessionRecord & { readonly granted: GrantFacts | null }

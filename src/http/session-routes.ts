@@ -64,8 +64,9 @@ async function withGrants(house: House, sessions: readonly SessionRecord[]): Pro
 
 function factsOf(grant: Grant | undefined): GrantFacts | null {
   if (grant === undefined) return null
-  const { id, state, policy, policyHash, trigger, reason, incident, rule, expiresAt, approvals, override } = grant
-  return { id, state, policy, policyHash, trigger, reason, incident, rule, expiresAt, approvals, override }
+  const { id, state, policy, policyHash, trigger, reason, incident, rule, expiresAt, approvals, override, vouchedBy } =
+    grant
+  return { id, state, policy, policyHash, trigger, reason, incident, rule, expiresAt, approvals, override, vouchedBy }
 }
 
 async function detail(house: House, call: Call, caller: Caller): Promise<SessionDetail> {

@@ -2,12 +2,13 @@
 import type { Grant } from '../access/grant.ts'
 import type { HalliganError } from '../errors.ts'
 
-/** `recorded, grant g7f3 (INC-42), ends 14:32 UTC (29 min)` */
+/** `recorded, grant g7f3 (INC-42), ends 14:32 UTC (29 min)`; and who vouched, where somebody had to. */
 export function recordedLine(grant: Grant, now: number): string {
   const incident = grant.incident === null ? '' : ` (${ascii(grant.incident)})`
-  if (grant.expiresAt === null) return `recorded, grant ${grant.id}${incident}`
+  const vouched = grant.vouchedBy === null ? '' : `, vouched for by ${ascii(grant.vouchedBy)}`
+  if (grant.expiresAt === null) return `recorded, grant ${grant.id}${incident}${vouched}`
   const minutes = Math.max(0, Math.floor((grant.expiresAt - now) / 60_000))
-  return `recorded, grant ${grant.id}${incident}, ends ${clockTime(grant.expiresAt)} UTC (${minutes} min)`
+  return `recorded, grant ${grant.id}${incident}, ends ${clockTime(grant.expiresAt)} UTC (${minutes} min)${vouched}`
 }
 
 /** `14:32` of an instant, UTC. */

@@ -54,6 +54,9 @@ test('the banner names grant, incident and end', () => {
   expect(recordedLine(grantOf(now, { incident: 'INC-42', expiresAt: now + 29.5 * 60_000 }), now)).toBe(
     'recorded, grant g7f3 (INC-42), ends 14:32 UTC (29 min)',
   )
+  expect(recordedLine(grantOf(now, { expiresAt: now + 60_000, vouchedBy: 'bob' }), now)).toBe(
+    'recorded, grant g7f3, ends 14:04 UTC (1 min), vouched for by bob',
+  )
 })
 
 test('an error is shown in ASCII, with its hint on a line of its own', () => {

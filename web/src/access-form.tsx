@@ -127,7 +127,7 @@ export function RequestForm(props: {
               <select name="duration" onChange={(event) => setDurationMs(event.currentTarget.value)}>
                 <option value="">as usual</option>
                 <For each={durations.filter((each) => each <= (open()?.maxMs ?? 0))}>
-                  {(each) => <option value={each}>{duration(each).replace(' 0 s', '').replace(' 0 min', '')}</option>}
+                  {(each) => <option value={each}>{span(each)}</option>}
                 </For>
               </select>
             </label>
@@ -181,7 +181,7 @@ function Preview(props: { readonly offer: Offer }): JSX.Element {
             <dl>
               <Fact name="Access" value={`${got().account}@${got().target}`} />
               <Fact name="Opens" value={scopeWords(got())} />
-              <Fact name="For" value={`${short(got().durationMs)} of at most ${short(got().maxMs)}`} />
+              <Fact name="For" value={`${span(got().durationMs)} of at most ${span(got().maxMs)}`} />
               <Fact
                 name="Approval"
                 value={
@@ -196,7 +196,7 @@ function Preview(props: { readonly offer: Offer }): JSX.Element {
                   value={
                     got().overrideAfterMs === null
                       ? 'never'
-                      : `after ${short(got().overrideAfterMs ?? 0)}, with a longer reason; those skipped are told`
+                      : `after ${span(got().overrideAfterMs ?? 0)}, with a longer reason; those skipped are told`
                   }
                 />
               </Show>
@@ -209,7 +209,7 @@ function Preview(props: { readonly offer: Offer }): JSX.Element {
                 />
               </Show>
               <Fact name="Told" value={got().told.join(', ') || 'no channel is configured'} />
-              <Fact name="Review" value={`within ${short(got().reviewWithinMs)}; everything is recorded`} />
+              <Fact name="Review" value={`within ${span(got().reviewWithinMs)}; everything is recorded`} />
               <Fact name="Rule" value={got().rule} />
             </dl>
             <Show when={got().note}>{(note) => <p class="loud">{sentence(note())}</p>}</Show>
@@ -239,6 +239,7 @@ function scopeWords({ scope: { databases, schemas, commands, files } }: Open): s
   return parts.length === 0 ? 'all of it' : parts.join('; ')
 }
 
-function short(ms: number): string {
+/** `30 min`, `1 h 30 min`: a span that was chosen, without the zeros. */
+export function span(ms: number): string {
   return duration(ms).replace(' 0 s', '').replace(' 0 min', '')
 }

@@ -4,10 +4,11 @@
 import { createMemo, createSignal, For, Show, type JSX } from 'solid-js'
 import type { RequestDetail, RequestOutcome } from '../../src/http/api.ts'
 import type { RequestView } from '../../src/procedure/request-view.ts'
+import { span } from './access-form.tsx'
 import { GrantBadge, WaitingFacts } from './access.tsx'
 import { get, post } from './api.ts'
 import { version } from './feed.ts'
-import { clock, duration, utc, visible, when } from './format.ts'
+import { clock, utc, visible, when } from './format.ts'
 import { Icon } from './icons.tsx'
 import { Failure, Loading } from './notes.tsx'
 import { createQuery } from './query.ts'
@@ -98,7 +99,7 @@ function Facts(props: { readonly detail: RequestDetail }): JSX.Element {
         </div>
         <div>
           <dt>For</dt>
-          <dd>{duration(grant().durationMs)}</dd>
+          <dd>{span(grant().durationMs)}</dd>
         </div>
         <div>
           <dt>Rule</dt>

@@ -122,7 +122,7 @@ export function WaitingFacts(props: { readonly request: RequestView; readonly no
         return (
           <dl class="waiting-facts">
             <div>
-              <dt>Asked</dt>
+              <dt>Approvers</dt>
               <dd>{waiting().asked.join(', ') || 'nobody can approve it now'}</dd>
             </div>
             <div>

@@ -177,6 +177,7 @@ function GrantCard(props: {
               : `approved by ${grant()
                   .approvals.map((approval) => approval.by)
                   .join(', ')}`,
+            grant().vouchedBy === null ? null : `vouched for by ${grant().vouchedBy}`,
             ...grant().extensions.map((extension) => `extended by ${extension.by}`),
             grant().liveSessions > 0 ? `${grant().liveSessions} live` : 'nobody inside',
           ]

@@ -141,9 +141,10 @@ function sealWord(state: NonNullable<SessionView['seal']>['state']): string {
 }
 
 function approvedBy(granted: NonNullable<SessionView['granted']>): string {
-  if (granted.override !== null) return `overridden by ${granted.override.by}`
-  if (granted.approvals.length === 0) return 'self-activated'
-  return `approved by ${granted.approvals.map((approval) => approval.by).join(', ')}`
+  const vouched = granted.vouchedBy === null ? '' : `, vouched for by ${granted.vouchedBy}`
+  if (granted.override !== null) return `overridden by ${granted.override.by}${vouched}`
+  if (granted.approvals.length === 0) return `self-activated${vouched}`
+  return `approved by ${granted.approvals.map((approval) => approval.by).join(', ')}${vouched}`
 }
 
 function Copy(props: { readonly text: string }): JSX.Element {
