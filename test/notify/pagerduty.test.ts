@@ -71,6 +71,14 @@ for (const type of ['recorder.failed', 'session.risky', 'session.unannounced', '
     ])
   })
 
+test('a test message closes what it opened', () => {
+  const events = pagerDutyEvents({ ...alertOf({}, 'halligan.test'), payload: {} }, hostname)
+  expect(events.map(({ event_action, dedup_key }) => `${event_action} ${dedup_key}`)).toEqual([
+    'trigger a-5b2c',
+    'resolve a-5b2c',
+  ])
+})
+
 test('severities are PagerDuty’s own, and a drill is info and marked', () => {
   const severityOf = (type: string, payload = {}) => pagerDutyEvents(alertOf(payload, type), hostname).at(-1)?.payload
   expect(severityOf('review.overdue')).toMatchObject({ severity: 'error' })

@@ -21,90 +21,101 @@ export function AlertsPage(): JSX.Element {
   const delivered = () => page.data()?.alerts.filter(({ acceptedAt }) => acceptedAt !== null) ?? []
   const mayRetry = () => page.data()?.may.retry === true
   return (
-    <Switch fallback={<Loading what="alerts" />}>
-      <Match when={page.error()}>
-        <Failure error={page.error()} onRetry={page.again} />
-      </Match>
-      <Match when={page.data()}>
+    <div class="page">
+      <header class="page-head">
         <h1>Alerts</h1>
-        <Show when={asked()}>
-          {(what) => (
-            <RetryForm
-              asked={what()}
-              onClose={() => setAsked(undefined)}
-              onDone={() => {
-                setAsked(undefined)
-                page.again()
-              }}
-            />
-          )}
-        </Show>
-        <section class="alerts" aria-labelledby="alerts-dead">
-          <h2 id="alerts-dead">
-            <Icon name="warning" /> Given up
-          </h2>
-          <p class="muted">A week of tries, and no channel took it. It is in the ledger.</p>
-          <Show when={dead().length > 0} fallback={<p>Nothing.</p>}>
-            <ul>
-              <For each={dead()}>
-                {(alert) => (
-                  <Row alert={alert} badge="badge-bad" state={`Given up after ${alert.attempts} tries`}>
-                    <Show when={mayRetry()}>
-                      <button
-                        class="button"
-                        type="button"
-                        onClick={() =>
-                          setAsked({ path: `/api/alerts/${alert.id}/retry`, what: `${alert.type} to ${alert.channel}` })
-                        }
-                      >
-                        Send again
-                      </button>
-                    </Show>
-                  </Row>
-                )}
-              </For>
-            </ul>
-            <Show when={mayRetry() && dead().length > 1}>
-              <button
-                class="button"
-                type="button"
-                onClick={() => setAsked({ path: '/api/alerts/retry', what: `all ${dead().length}` })}
-              >
-                Send all again
-              </button>
+      </header>
+      <Switch fallback={<Loading what="alerts" />}>
+        <Match when={page.error()}>
+          <Failure error={page.error()} onRetry={page.again} />
+        </Match>
+        <Match when={page.data()}>
+          <Show when={asked()}>
+            {(what) => (
+              <RetryForm
+                asked={what()}
+                onClose={() => setAsked(undefined)}
+                onDone={() => {
+                  setAsked(undefined)
+                  page.again()
+                }}
+              />
+            )}
+          </Show>
+          <section class="alerts" aria-labelledby="alerts-dead">
+            <h2 id="alerts-dead">
+              <Icon name="warning" /> Given up
+            </h2>
+            <p class="muted">A week of tries, and no channel took it. It is in the ledger.</p>
+            <Show when={dead().length > 0} fallback={<p>Nothing.</p>}>
+              <ul>
+                <For each={dead()}>
+                  {(alert) => (
+                    <Row alert={alert} badge="badge-bad" state={`Given up after ${tries(alert.attempts)}`}>
+                      <Show when={mayRetry()}>
+                        <button
+                          class="button"
+                          type="button"
+                          onClick={() =>
+                            setAsked({
+                              path: `/api/alerts/${alert.id}/retry`,
+                              what: `${alert.type} to ${alert.channel}`,
+                            })
+                          }
+                        >
+                          Send again
+                        </button>
+                      </Show>
+                    </Row>
+                  )}
+                </For>
+              </ul>
+              <Show when={mayRetry() && dead().length > 1}>
+                <button
+                  class="button"
+                  type="button"
+                  onClick={() => setAsked({ path: '/api/alerts/retry', what: `all ${dead().length}` })}
+                >
+                  Send all again
+                </button>
+              </Show>
             </Show>
-          </Show>
-        </section>
-        <section class="alerts" aria-labelledby="alerts-waiting">
-          <h2 id="alerts-waiting">
-            <Icon name="bell" /> Not accepted yet
-          </h2>
-          <Show when={waiting().length > 0} fallback={<p>Nothing waits: everybody has been told.</p>}>
-            <ul>
-              <For each={waiting()}>
-                {(alert) => <Row alert={alert} badge="badge-warn" state={waitingFor(alert)} />}
-              </For>
-            </ul>
-          </Show>
-        </section>
-        <section class="alerts" aria-labelledby="alerts-delivered">
-          <h2 id="alerts-delivered">
-            <Icon name="seal" /> Accepted lately
-          </h2>
-          <Show when={delivered().length > 0} fallback={<p>Nothing has been sent yet.</p>}>
-            <ul>
-              <For each={delivered()}>{(alert) => <Row alert={alert} badge="badge-sealed" state="Accepted" />}</For>
-            </ul>
-          </Show>
-        </section>
-      </Match>
-    </Switch>
+          </section>
+          <section class="alerts" aria-labelledby="alerts-waiting">
+            <h2 id="alerts-waiting">
+              <Icon name="bell" /> Not accepted yet
+            </h2>
+            <Show when={waiting().length > 0} fallback={<p>Nothing waits: everybody has been told.</p>}>
+              <ul>
+                <For each={waiting()}>
+                  {(alert) => <Row alert={alert} badge="badge-warn" state={waitingFor(alert)} />}
+                </For>
+              </ul>
+            </Show>
+          </section>
+          <section class="alerts" aria-labelledby="alerts-delivered">
+            <h2 id="alerts-delivered">
+              <Icon name="seal" /> Accepted lately
+            </h2>
+            <Show when={delivered().length > 0} fallback={<p>Nothing has been sent yet.</p>}>
+              <ul>
+                <For each={delivered()}>{(alert) => <Row alert={alert} badge="badge-sealed" state="Accepted" />}</For>
+              </ul>
+            </Show>
+          </section>
+        </Match>
+      </Switch>
+    </div>
   )
+}
+
+function tries(attempts: number): string {
+  return `${attempts} ${attempts === 1 ? 'try' : 'tries'}`
 }
 
 function waitingFor({ attempts, nextAt }: AlertView): string {
   if (attempts === 0) return 'On its way'
-  return `${attempts} ${attempts === 1 ? 'try' : 'tries'}, next ${when(nextAt, serverNow())}`
+  return `${tries(attempts)}, next ${when(nextAt, serverNow())}`
 }
 
 function Row(props: {
@@ -121,7 +132,7 @@ function Row(props: {
         {visible(props.alert.type)} <span class="muted">to</span> {visible(props.alert.channel)}
         <Show when={said()}>{(text) => <small class="muted"> {visible(text())}</small>}</Show>
       </span>
-      <span>
+      <span class="alert-state">
         <span class={`badge ${props.badge}`}>{props.state}</span> {props.children}
       </span>
     </li>
