@@ -2,7 +2,7 @@
 
 import { createHmac } from 'node:crypto'
 import type { Channel } from '../config/config.ts'
-import type { Secrets } from '../config/secrets.ts'
+import { channelSecrets, type Secrets } from '../config/secrets.ts'
 
 /** Enough that no two configurations share it; it is kept with every alert. */
 const MARK_LENGTH = 24
@@ -14,25 +14,8 @@ const MARK_LENGTH = 24
 export function configurationOf(channel: Channel, secrets: Secrets): string {
   const hmac = createHmac('sha256', secrets.encryptionKey())
   hmac.update(`halligan/channel/1\0${JSON.stringify(channel, sorted)}`)
-  for (const name of secretsOf(channel)) hmac.update(`\0${secrets.read(name)}`)
+  for (const name of channelSecrets(channel)) hmac.update(`\0${secrets.read(name)}`)
   return hmac.digest('hex').slice(0, MARK_LENGTH)
-}
-
-function secretsOf(channel: Channel): string[] {
-  const urlSecret = (url: string | { readonly secret: string }) => (typeof url === 'string' ? [] : [url.secret])
-  switch (channel.kind) {
-    case 'webhook':
-      return [channel.secret, ...urlSecret(channel.url)]
-    case 'slack':
-    case 'teams':
-      return urlSecret(channel.url)
-    case 'pagerduty':
-      return [channel.secret]
-    case 'email':
-      return channel.login === null ? [] : [channel.login.secret]
-    case 'syslog':
-      return []
-  }
 }
 
 /** The order of keys in a file decides nothing. */

@@ -15,7 +15,7 @@ const MAX_URL_LENGTH = 2000
 const MAX_PATH_PARTS = 16
 
 /** What may be filled into a check's URL and its expected value. */
-const PLACEHOLDER = /\{(user|target|incident|trigger)\}/g
+const PLACEHOLDER = /\{(user|target|account|incident|trigger)\}/g
 
 const timeout = duration
   .prefault('5s')
@@ -33,7 +33,7 @@ function urlProblem(text: string): string | undefined {
     return 'write an https:// URL, with placeholders behind the host only'
   const filled = text.replace(PLACEHOLDER, 'x')
   const unknown = /\{[^}]*\}?|\}/.exec(filled)?.[0]
-  if (unknown !== undefined) return `"${unknown}" is none of {user}, {target}, {incident}, {trigger}`
+  if (unknown !== undefined) return `"${unknown}" is none of {user}, {target}, {account}, {incident}, {trigger}`
   if (!URL.canParse(filled)) return 'not a URL'
   const url = new URL(filled)
   if (url.username !== '' || url.password !== '') return 'a URL with a password in it; use `headers`'
@@ -71,7 +71,7 @@ const httpJson = z
       .string()
       .max(MAX_URL_LENGTH)
       .superRefine(checkUrl)
-      .describe('Asked by GET; {user}, {target}, {incident} and {trigger} are filled in behind the host.'),
+      .describe('Asked by GET; {user}, {target}, {account}, {incident} and {trigger} are filled in behind the host.'),
     headers: z
       .record(z.string().regex(/^[A-Za-z0-9-]{1,60}$/, { error: 'not a header name' }), name)
       .refine((headers) => Object.keys(headers).length <= MAX_HEADERS, { error: `at most ${MAX_HEADERS} headers` })

@@ -109,7 +109,7 @@ export type CheckConfig = HttpJsonCheck | PagerDutyCheck
 export interface HttpJsonCheck {
   readonly kind: 'http-json'
   readonly name: string
-  /** `{user}`, `{target}`, `{incident}` and `{trigger}` stand in its path and query only; each is filled in URL-encoded. */
+  /** `{user}`, `{target}`, `{account}`, `{incident}` and `{trigger}` stand in its path and query only; each is filled in URL-encoded. */
   readonly url: string
   /** Header names, each with the name of the secret that is its whole value. */
   readonly headers: Readonly<Record<string, string>>
