@@ -9,6 +9,7 @@ import { get, Problem, whenSignedOut } from './api.ts'
 import { followFeed } from './feed.ts'
 import { GrantsPage } from './grants.tsx'
 import { Failure, Loading, NothingHere } from './notes.tsx'
+import { PolicyPage } from './policy.tsx'
 import { ReportPage } from './report.tsx'
 import { ReviewPage } from './review.tsx'
 import { ReviewsPage } from './reviews.tsx'
@@ -108,6 +109,9 @@ function SignedIn(props: { readonly me: Me; readonly onSignedOut: () => void }):
         </Match>
         <Match when={path() === '/report' && overseers.some((role) => props.me.roles.includes(role))}>
           <ReportPage />
+        </Match>
+        <Match when={path() === '/policy'}>
+          <PolicyPage />
         </Match>
         <Match when={path() === '/reviews'}>
           <ReviewsPage me={props.me} />

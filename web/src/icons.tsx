@@ -23,6 +23,7 @@ const paths = {
   bell: 'M6 16V11a6 6 0 1 1 12 0v5l1.500 2h-15zM10 20.500h4',
   copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
   review: 'M6 4h12v16H6zM9 9h6M9 13l1.500 1.500L14 11.500M9 17h3',
+  policy: 'M12 3v18M4 7h16M7 7l-3 7h6zM17 7l-3 7h6zM8 21h8',
   report: 'M5 20V11M12 20V4M19 20v-6M3 20h18',
   search: 'M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM20.500 20.500 16 16',
 } as const

@@ -10,6 +10,7 @@ const keys = [
       ['g q', 'access: ask and decide'],
       ['g g', 'grants'],
       ['g r', 'reviews'],
+      ['g t', 'targets and policy'],
       ['g a', 'alerts'],
       ['g m', 'report of the month'],
       ['/', 'search'],
