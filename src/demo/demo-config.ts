@@ -69,6 +69,7 @@ function configOf(parts: DemoParts, key: string, secrets: string): unknown {
       {
         name: 'web-1',
         kind: 'ssh',
+        canary: true,
         labels: { env: 'demo' },
         accounts: ['deploy'],
         host: sshTarget.host,
@@ -79,6 +80,7 @@ function configOf(parts: DemoParts, key: string, secrets: string): unknown {
       {
         name: 'orders',
         kind: 'postgres',
+        canary: true,
         labels: { env: 'demo' },
         accounts: ['app_readonly', 'app_readwrite'],
         host: postgres.host,

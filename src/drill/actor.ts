@@ -18,6 +18,7 @@ export class Actor {
   readonly #clock: Clock
   #lastStep = 0
   #lastCode: string | undefined
+  #held: string | undefined
 
   constructor({ name, keys, totpSecret }: ActorOptions, clock: Clock) {
     this.name = name
@@ -28,6 +29,9 @@ export class Actor {
 
   /** A code that was not given out before; waits for it where the clock is not there yet. */
   async code(): Promise<string> {
+    const held = this.#held
+    this.#held = undefined
+    if (held !== undefined) return held
     const now = this.#clock.now()
     // The step before counts as well, but not one that is about to be two behind when it arrives.
     const oldest = Math.floor((now + STEP_MS / 2) / STEP_MS) - 1
@@ -38,6 +42,11 @@ export class Actor {
     if (waitMs > 0) await new Promise<void>((resolve) => this.#clock.after(waitMs + 100, resolve))
     this.#lastCode = totpCode(this.#secret, step * STEP_MS)
     return this.#lastCode
+  }
+
+  /** What is typed instead the next time: a code that somebody else handed over. */
+  hold(code: string): void {
+    this.#held = code
   }
 
   /** The last code that was given out; undefined before the first. */

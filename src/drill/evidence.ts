@@ -27,6 +27,8 @@ export interface EvidencePorts {
 const LOOK_MS = 50
 /** A recording of seconds is sealed in moments; a busy disk gets this long. */
 const SEAL_MS = 15_000
+/** What was refused is written beside the answer. */
+const LEAF_MS = 5_000
 /** Alerts and leaves of one story: some dozens. */
 const MOST_LOOKED_AT = 200
 
@@ -60,6 +62,21 @@ export async function leavesAbout(
 function names(value: unknown, subjects: readonly string[]): boolean {
   const text = JSON.stringify(value)
   return subjects.some((subject) => text.includes(JSON.stringify(subject)))
+}
+
+/** A leaf of that type since `since` names one of `subjects`; it may be a moment behind what its reader saw. */
+export async function ledgerSays(
+  ports: EvidencePorts,
+  leaf: string,
+  since: number,
+  subjects: readonly string[],
+): Promise<Outcome> {
+  const found = await awaited(ports.clock, LEAF_MS, async () =>
+    (await leavesAbout(ports, since, subjects)).find(({ type }) => type === leaf),
+  )
+  return found === undefined
+    ? { kind: 'not-so', detail: 'the ledger does not say it' }
+    : { kind: 'so', detail: JSON.stringify(found).slice(0, 200) }
 }
 
 /** An alert of that type about one of `subjects`, accepted in time by every channel it went to. */

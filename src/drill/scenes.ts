@@ -45,6 +45,9 @@ export function findScenes(policies: readonly Policy[], targets: readonly Target
   const host = found.find(({ scene, required }) => scene.kind === 'host' && required === 0)
   const database = found.find(({ scene, required }) => scene.kind === 'database' && required === 0)
   const guarded = found.find(({ required }) => required === 1)
+  const gated = found.find(({ scene, required, policy }) => {
+    return scene.kind === 'host' && required === 0 && policy.alerts.gate !== null
+  })
   const places = new Map<Place, Scene>()
   if (host !== undefined) {
     places.set('the host', host.scene)
@@ -56,11 +59,12 @@ export function findScenes(policies: readonly Policy[], targets: readonly Target
     places.set('another database', { ...database.scene, database: databaseNotCovered(database) })
   }
   if (guarded !== undefined) places.set('the guarded account', guarded.scene)
-  const groups = [...new Set([host, database, guarded].flatMap((one) => (one === undefined ? [] : [one.group])))]
+  if (gated !== undefined) places.set('the gated account', gated.scene)
+  const groups = [...new Set([host, database, guarded, gated].flatMap((one) => (one === undefined ? [] : [one.group])))]
   return {
     places,
     parts: { alice: { groups, roles: ['engineer'] }, bob: approver(guarded), rita: reviewer(host ?? database) },
-    missing: missingPlaces(canaries.length > 0, { host, database, guarded }),
+    missing: missingPlaces(canaries.length > 0, { host, database, guarded, gated }),
   }
 }
 
@@ -113,7 +117,7 @@ function reviewer(found: Found | undefined): Part {
 
 function missingPlaces(
   hasCanary: boolean,
-  found: Readonly<Record<'host' | 'database' | 'guarded', Found | undefined>>,
+  found: Readonly<Record<'host' | 'database' | 'guarded' | 'gated', Found | undefined>>,
 ): Map<Place, string> {
   const missing = new Map<Place, string>()
   const note = (way: Found | undefined, what: string, ...places: readonly Place[]): void => {
@@ -126,6 +130,8 @@ function missingPlaces(
   note(found.host, 'host at once', 'the host', 'another account', 'another target')
   note(found.database, 'database at once', 'the database', 'another database')
   note(found.guarded, 'account after one approval', 'the guarded account')
+  note(found.gated, 'host behind an alert gate', 'the gated account')
+  note(undefined, 'host whose gate lets go', 'the held account')
   return missing
 }
 

@@ -57,23 +57,23 @@ export async function runSsh(place: SshPlace, login: SshLogin, command: string):
 export async function holdSsh(place: SshPlace, login: SshLogin, command: string, nowUs: () => number): Promise<Held> {
   const client = await connected(place, login, [])
   if (client === undefined) throw new HalliganError('denied', `the login ${login.login} was refused`)
-  const channel = await opened(client, command)
   let isOpen = true
   let said = ''
-  const listen = (bytes: Buffer): void => {
-    if (said.length < MAX_OUTPUT) said += bytes.toString('utf8')
+  const { promise: ended, resolve } = Promise.withResolvers<{ atUs: number; said: string }>()
+  const over = (): void => {
+    if (!isOpen) return
+    isOpen = false
+    resolve({ atUs: nowUs(), said })
+    client.end()
   }
-  channel.on('data', listen)
-  channel.stderr.on('data', listen)
-  const ended = new Promise<{ atUs: number; said: string }>((resolve) => {
-    const over = (): void => {
-      if (!isOpen) return
-      isOpen = false
-      resolve({ atUs: nowUs(), said })
-      client.end()
+  client.on('close', over)
+  await opened(client, command, (channel) => {
+    const listen = (bytes: Buffer): void => {
+      if (said.length < MAX_OUTPUT) said += bytes.toString('utf8')
     }
+    channel.on('data', listen)
+    channel.stderr.on('data', listen)
     channel.on('close', over)
-    client.on('close', over)
   })
   return { ended, isOpen: () => isOpen, close: () => client.destroy() }
 }
@@ -118,10 +118,15 @@ async function answers(
   return given
 }
 
-function opened(client: ssh2.Client, command: string): Promise<ssh2.ClientChannel> {
+/** `listen` is called with the channel at once: what a short command says may come with the answer that opens it. */
+function opened(client: ssh2.Client, command: string, listen: (channel: ssh2.ClientChannel) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     client.once('close', () => reject(new HalliganError('unreachable', 'the bastion closed the connection')))
-    client.exec(command, (error, channel) => (error === undefined ? resolve(channel) : reject(unreachable(error))))
+    client.exec(command, (error, channel) => {
+      if (error !== undefined) return reject(unreachable(error))
+      listen(channel)
+      resolve()
+    })
   })
 }
 
@@ -131,31 +136,31 @@ async function execute(
   command: string,
   prompts: string[],
 ): Promise<Omit<SshRan, 'prompts'>> {
-  const channel = await opened(client, command)
   const said = { stdout: '', stderr: '' }
   let status: number | null = null
+  let answered = 0
+  const { promise: over, resolve } = Promise.withResolvers<void>()
   const keep = (stream: 'stdout' | 'stderr', bytes: Buffer): void => {
     if (said[stream].length < MAX_OUTPUT) said[stream] += bytes.toString('utf8')
   }
-  let answered = 0
-  channel.on('data', (bytes: Buffer) => keep('stdout', bytes))
-  channel.stderr.on('data', (bytes: Buffer) => {
-    keep('stderr', bytes)
-    // A command asks on stderr and reads lines from stdin.
-    const asked = said.stderr.slice(answered)
-    const prompt = /(?:^|\n)([^\n]*: )$/.exec(asked)?.[1]
-    if (prompt === undefined || asked.startsWith('halligan: ')) return
-    answered = said.stderr.length
-    prompts.push(prompt)
-    void login
-      .answer(prompt, 'command')
-      .then((answer) => (answer === undefined ? channel.end() : channel.write(`${answer}\n`)))
-  })
-  channel.on('exit', (code: number | null) => (status = code))
-  await new Promise<void>((resolve) => {
+  client.on('close', () => resolve())
+  await opened(client, command, (channel) => {
+    channel.on('data', (bytes: Buffer) => keep('stdout', bytes))
+    channel.stderr.on('data', (bytes: Buffer) => {
+      keep('stderr', bytes)
+      // A command asks on stderr and reads lines from stdin.
+      const prompt = /(?:^|\n)([^\n]*: )$/.exec(said.stderr.slice(answered))?.[1]
+      if (prompt === undefined) return
+      answered = said.stderr.length
+      prompts.push(prompt)
+      void login
+        .answer(prompt, 'command')
+        .then((answer) => (answer === undefined ? channel.end() : channel.write(`${answer}\n`)))
+    })
+    channel.on('exit', (code: number | null) => (status = code))
     channel.on('close', () => resolve())
-    client.on('close', () => resolve())
   })
+  await over
   return { status, ...said }
 }
 

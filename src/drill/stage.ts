@@ -11,12 +11,14 @@ import {
   awaited,
   type EvidencePorts,
   leavesAbout,
+  ledgerSays,
   recordingShows,
   sealedSessions,
   tamperedCopyFound,
   verified,
 } from './evidence.ts'
 import { type Held, HeldSessions } from './held-sessions.ts'
+import { commandLine, loginOf } from './credential.ts'
 import { holdPsql, type PostgresLogin, type PostgresPlace, runPsql } from './psql-client.ts'
 import { refusalOf, type Told } from './refusal.ts'
 import { holdSsh, runSsh, type SshLogin, type SshPlace, type SshRan } from './ssh-client.ts'
@@ -56,6 +58,8 @@ export class Stage implements World {
   readonly #ports: StagePorts
   readonly #startedAt: number
   readonly #held = new HeldSessions()
+  /** Names of those who have done something. */
+  readonly #acted = new Set<string>()
   /** Whoever broke the glass last: `ssh` and `psql` are theirs. */
   #owner: { readonly player: Player; readonly place: Place } | undefined
   #grant: Grant | undefined
@@ -80,6 +84,7 @@ export class Stage implements World {
   }
 
   async perform(action: Action): Promise<Outcome> {
+    if ('who' in action) this.#acted.add(this.#ports.actor(action.who).name)
     switch (action.kind) {
       case 'break-glass':
         return this.#breakGlass(action)
@@ -102,6 +107,7 @@ export class Stage implements World {
       case 'watch':
       case 'vouch':
       case 'bypass':
+      case 'rehearse':
       case 'lock':
       case 'unlock':
       case 'time':
@@ -117,6 +123,13 @@ export class Stage implements World {
     this.#held.close()
   }
 
+  /** What one of Halligan's commands printed, said by that person. Throws `denied` when it failed. */
+  async printed(player: Player, words: readonly string[]): Promise<string> {
+    const ran = await this.#say(player, words)
+    if (ran.status !== 0) throw new HalliganError('denied', ran.stderr.trim())
+    return ran.stdout
+  }
+
   /** Runs one of Halligan's commands as that person; done, waiting or refused, by its exit status. */
   async command(player: Player, words: readonly string[]): Promise<Outcome> {
     const since = this.#ports.clock.now()
@@ -126,26 +139,8 @@ export class Stage implements World {
 
   async #say(player: Player, words: readonly string[]): Promise<SshRan> {
     const actor = this.#ports.actor(player)
-    const login = this.#login(actor, actor.name, 'its code')
-    return runSsh(this.#ports.ssh, login, words.map(quote).join(' '))
-  }
-
-  #login(actor: Actor, login: string, credential: Credential): SshLogin {
-    // A wrong, a used or no code is shown with the other key: nothing is remembered for that one.
-    const isUsual = credential === 'its code'
-    let codes = 0
-    const answer: SshLogin['answer'] = async (prompt, at) => {
-      // Whatever else is asked is not told: nothing in an empty line breaks the glass.
-      if (!prompt.endsWith('Code: ')) return at === 'login' ? '' : undefined
-      if (credential === 'no code') return ''
-      // Asked again, it was not taken: enough is known, and more would count as guessing.
-      if (++codes > 1) return undefined
-      if (isUsual) return actor.code()
-      if (credential === 'a wrong code') return actor.wrongCode
-      if (actor.usedCode === undefined) throw new HalliganError('usage', `${actor.name} has not used a code yet`)
-      return actor.usedCode
-    }
-    return { login, privateKey: actor.keys[isUsual ? 0 : 1], answer }
+    const login = loginOf(actor, actor.name, 'its code')
+    return runSsh(this.#ports.ssh, login, commandLine(words))
   }
 
   async #breakGlass({ who, place, forMs, reason }: Extract<Action, { kind: 'break-glass' }>): Promise<Outcome> {
@@ -178,7 +173,7 @@ export class Stage implements World {
     if (scene.kind === 'database') return this.#connectToDatabase(who, scene, credential)
     const actor = this.#ports.actor(who)
     const since = this.#ports.clock.now()
-    const login = this.#login(actor, `${actor.name}+${scene.account}@${scene.target}`, credential)
+    const login = loginOf(actor, `${actor.name}+${scene.account}@${scene.target}`, credential)
     return this.#attempted(who, await runSsh(this.#ports.ssh, login, 'exit 0'), since)
   }
 
@@ -197,8 +192,8 @@ export class Stage implements World {
     }
     const words = ['dsn', scene.target, '--account', scene.account]
     if (scene.database !== null) words.push('--database', scene.database)
-    const login = this.#login(actor, actor.name, credential)
-    return this.#attempted(who, await runSsh(this.#ports.ssh, login, words.map(quote).join(' ')), since)
+    const login = loginOf(actor, actor.name, credential)
+    return this.#attempted(who, await runSsh(this.#ports.ssh, login, commandLine(words)), since)
   }
 
   async #run({ client, command, prints }: Extract<Action, { kind: 'run' }>): Promise<Outcome> {
@@ -229,7 +224,7 @@ export class Stage implements World {
   #hostLogin(player: Player): SshLogin {
     const actor = this.#ports.actor(player)
     const { target, account } = this.#ports.scene(this.#mustOwn().place)
-    return this.#login(actor, `${actor.name}+${account}@${target}`, 'its code')
+    return loginOf(actor, `${actor.name}+${account}@${target}`, 'its code')
   }
 
   /** The secret of the present grant, made once: as it is used in an emergency. */
@@ -283,7 +278,7 @@ export class Stage implements World {
       case 'alert':
         return alertAccepted(this.#ports, action.alert, action.withinMs, this.#startedAt, await this.#subjects())
       case 'ledger':
-        return this.#ledgerSays(action.leaf)
+        return ledgerSays(this.#ports, action.leaf, this.#startedAt, await this.#subjects())
       case 'recorder-fails':
         return this.#failRecorder()
       case 'sealed':
@@ -346,22 +341,11 @@ export class Stage implements World {
     return { kind: 'so', detail: `session ${session} can no longer be recorded` }
   }
 
-  async #ledgerSays(leaf: string): Promise<Outcome> {
-    const found = await awaited(this.#ports.clock, ROW_MS, async () =>
-      (await leavesAbout(this.#ports, this.#startedAt, await this.#subjects())).find(({ type }) => type === leaf),
-    )
-    return found === undefined
-      ? { kind: 'not-so', detail: 'the ledger does not say it' }
-      : { kind: 'so', detail: JSON.stringify(found).slice(0, 200) }
-  }
-
   /** Names and ids by which leaves and alerts of this story are known. */
   async #subjects(): Promise<string[]> {
-    const { actor } = this.#ports
-    const people = [actor('alice').name, ...(this.#owner === undefined ? [] : [actor(this.#owner.player).name])]
-    if (this.#grant === undefined) return people
+    if (this.#grant === undefined) return [...this.#acted]
     const sessions = await this.#ports.state.sessions({ grant: this.#grant.id })
-    return [this.#grant.id, ...sessions.map(({ id }) => id), ...people]
+    return [this.#grant.id, ...sessions.map(({ id }) => id), ...this.#acted]
   }
 
   async #attempted(who: Player, ran: SshRan, since: number): Promise<Outcome> {
@@ -375,9 +359,10 @@ export class Stage implements World {
   async #refused(who: Player, told: Told, since: number): Promise<Outcome> {
     const name = this.#ports.actor(who).name
     const leaves = await leavesAbout(this.#ports, since, [name])
-    if (leaves.some(({ type }) => type === 'session-opened'))
-      return { kind: 'not-so', detail: 'a session was opened all the same' }
     const why = refusalOf(told, leaves)
+    // Behind the gate a session has its row before it is refused: to let in, write first. Nothing else may leave one.
+    if (why !== 'not announced' && leaves.some(({ type }) => type === 'session-opened'))
+      return { kind: 'not-so', detail: 'a session was opened all the same' }
     const detail = `status ${told.status}: ${told.text.trim().split('\n').slice(-2).join(' ').slice(0, 200)}`
     return {
       kind: 'attempted',
@@ -408,9 +393,4 @@ type Ran = { readonly kind: 'ran'; readonly text: string } | { readonly kind: 'r
 
 function attempted(kind: 'done' | 'waiting', detail: string): Outcome {
   return { kind: 'attempted', attempted: { kind }, detail }
-}
-
-/** One word of a command line, as `splitCommand` reads it. */
-function quote(word: string): string {
-  return /^[\w./:@%+,=-]+$/.test(word) ? word : `"${word.replace(/["\\$`]/g, '\\$&')}"`
 }

@@ -16,6 +16,10 @@ export const places = [
   'the database',
   /** A target and account for which somebody has to approve. */
   'the guarded account',
+  /** A host whose sessions wait until the alert has been accepted, and are refused without. */
+  'the gated account',
+  /** The same, but after a while they open unannounced. */
+  'the held account',
   /** A target that no policy opens. */
   'another target',
   /** An account of the host that no policy opens. */
@@ -34,6 +38,7 @@ export const refusals = [
   'not opened',
   'not allowed',
   'too early',
+  'too late',
   'grant over',
   'locked',
   'not announced',
@@ -73,7 +78,8 @@ export type Attempt =
   | { readonly kind: 'review'; readonly who: Player; readonly verdict: string; readonly findings: string }
   | { readonly kind: 'watch'; readonly who: Player }
   | { readonly kind: 'vouch'; readonly who: Player; readonly forWhom: Player; readonly reason: string }
-  | { readonly kind: 'bypass'; readonly who: Player }
+  | { readonly kind: 'bypass'; readonly who: Player; readonly place: Place; readonly reason: string }
+  | { readonly kind: 'rehearse'; readonly who: Player; readonly drill: string }
   | { readonly kind: 'lock'; readonly who: Player; readonly what: Player | 'everything'; readonly reason: string }
   | { readonly kind: 'unlock'; readonly who: Player; readonly what: Player | 'everything'; readonly reason: string }
 

@@ -112,8 +112,15 @@ export const verbs: readonly Verb[] = [
     'test',
   ),
   attempt(
-    'WHO uses the code that was vouched for',
-    phrase([who, 'uses the code that was vouched for'], (w) => ({ kind: 'bypass', who: w })),
+    'WHO breaks the glass on PLACE with the vouched code because "REASON"',
+    phrase([who, 'breaks the glass on', place, 'with the vouched code because', text], (w, p, reason) => {
+      return { kind: 'bypass', who: w, place: p, reason }
+    }),
+    'test',
+  ),
+  attempt(
+    'WHO rehearses "DRILL"',
+    phrase([who, 'rehearses', text], (w, drill) => ({ kind: 'rehearse', who: w, drill })),
     'test',
   ),
   attempt(

@@ -31,6 +31,9 @@ const team: Readonly<Record<Player, { readonly groups: readonly string[]; readon
   adam: { groups: [], roles: ['admin'] },
 }
 
+/** The YAML key is a word that no object of ours should have. */
+const letsGo = Object.fromEntries([['then', 'allow']])
+
 /** Targets are started once for all stories: they hold nothing of a story. */
 export interface Targets {
   readonly postgres: DemoPostgres
@@ -41,7 +44,7 @@ export interface Targets {
 export async function startTargets(): Promise<Targets> {
   const [postgres, ssh] = await Promise.all([
     startDemoPostgres({ now: Date.now() }),
-    startDemoSshTarget({ name: 'web-1', accounts: ['deploy'] }),
+    startDemoSshTarget({ name: 'web-1', accounts: ['deploy', 'gated', 'held'] }),
   ])
   return {
     postgres,
@@ -140,6 +143,10 @@ export class House {
     return join(this.folder, 'state', 'recordings')
   }
 
+  get publicKeyFile(): string {
+    return join(this.folder, 'state', 'halligan.pub')
+  }
+
   get postgresCa(): string {
     return readFileSync(this.bastion.installation.postgres.caFile, 'utf8')
   }
@@ -207,7 +214,7 @@ export class House {
           name: 'web-1',
           kind: 'ssh',
           ...(canaries.includes('web-1') ? { canary: true } : {}),
-          accounts: ['deploy'],
+          accounts: ['deploy', 'gated', 'held'],
           host: ssh.host,
           port: ssh.port,
           hostKeys: [ssh.hostKey],
@@ -230,6 +237,25 @@ export class House {
       drills,
       policies: [
         { ...policy, name: 'hosts', targets: { names: ['web-1'] }, accounts: ['deploy'], approval: [{ required: 0 }] },
+        {
+          ...policy,
+          name: 'gated',
+          targets: { names: ['web-1'] },
+          accounts: ['gated'],
+          approval: [{ required: 0 }],
+          alerts: { channels: ['bell'], gate: { accepted: 1, within: '2s', otherwise: 'deny' } },
+        },
+        {
+          ...policy,
+          name: 'held',
+          targets: { names: ['web-1'] },
+          accounts: ['held'],
+          approval: [{ required: 0 }],
+          alerts: {
+            channels: ['bell'],
+            gate: { accepted: 1, within: '1s', otherwise: 'hold', holdMax: '1s', ...letsGo },
+          },
+        },
         {
           ...policy,
           name: 'databases',
