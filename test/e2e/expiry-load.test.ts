@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { Client as SqlClient } from 'pg'
 import ssh2 from 'ssh2'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { has } from '../support/clients.ts'
 import { eventually, leaf, leaves } from './traces.ts'
 import { World } from './world.ts'
@@ -14,6 +15,9 @@ const CONNECTIONS = 8
 const SHELLS_EACH = 10
 /** One grant opens at most twenty connections to a database. */
 const STREAMS = 18
+
+/** ALiS v1: `o`. */
+const OUTPUT_FRAME = 0x6f
 
 let world: World
 
@@ -98,6 +102,30 @@ async function openStream(dsn: string, text: string, kind: string): Promise<void
   })
 }
 
+/** A reviewer's browser watches these sessions, as far as a socket goes. */
+async function watch(sessions: readonly string[]): Promise<WebSocket[]> {
+  const printed = await world.exec(['rita', 'web'], `${await world.code('rita')}\n`)
+  const token = /#once=([\w-]+)/.exec(printed.stdout.toString())?.[1]
+  const { url } = world.demo.web
+  const redeemed = await fetch(`${url}/api/links/redeem`, {
+    method: 'POST',
+    headers: { origin: new URL(url).origin, 'content-type': 'application/json' },
+    body: JSON.stringify({ token }),
+  })
+  const cookie = (redeemed.headers.get('set-cookie') ?? '').split(';')[0] ?? ''
+  return sessions.map((session) => {
+    const one = seen('watcher')
+    const place = `${url.replace(/^http/, 'ws')}/ws/sessions/${session}/live`
+    const socket = new WebSocket(place, ['v1.alis'], { headers: { origin: new URL(url).origin, cookie } })
+    // Output of the session; that the stream is over follows when the session's row is written.
+    socket.on('message', (bytes: Buffer) => {
+      if (bytes[0] === OUTPUT_FRAME) got(one, bytes.length)
+    })
+    socket.on('close', () => (one.endedAt = Date.now()))
+    return socket
+  })
+}
+
 test.runIf(has('ssh', 'psql'))(
   'with a hundred live sessions the last byte comes within a second of the instant, and every one is sealed',
   { timeout: 150_000 },
@@ -120,6 +148,10 @@ test.runIf(has('ssh', 'psql'))(
     const rows = "SELECT repeat('x', 9000), pg_sleep(0.2) FROM generate_series(1, 100000)"
     for (let count = 0; count < STREAMS; count++)
       await (count % 2 === 0 ? openStream(dsn, rows, 'query') : openStream(dsn, `COPY (${rows}) TO STDOUT`, 'copy'))
+    const shells = (await leaves(world.state)).flatMap((one) =>
+      one.type === 'session-opened' && one.protocol === 'ssh' ? [one.session] : [],
+    )
+    await watch(shells.slice(0, 5))
     await eventually('everybody at work', () => (everyone.every(({ bytes }) => bytes > 0) ? true : undefined))
     const opened = (await leaves(world.state)).filter(({ type }) => type === 'session-opened').length
     expect(opened).toBeGreaterThanOrEqual(100)
@@ -133,11 +165,13 @@ test.runIf(has('ssh', 'psql'))(
       await new Promise((wake) => setTimeout(wake, 50))
     const late = everyone.map((one) => ({
       ...one,
-      lateMs: one.lastByteAt - (instants.get(one.kind === 'shell' ? host : database) ?? 0),
+      lateMs: one.lastByteAt - (instants.get(['shell', 'watcher'].includes(one.kind) ? host : database) ?? 0),
     }))
-    for (const kind of ['shell', 'query', 'copy']) {
+    for (const kind of ['shell', 'watcher', 'query', 'copy']) {
       const of = late.filter((one) => one.kind === kind)
-      console.info(`${of.length} of kind ${kind}: last byte ${Math.max(...of.map(({ lateMs }) => lateMs))} ms after`)
+      const closed = Math.max(...of.map(({ endedAt = 0, lastByteAt, lateMs }) => endedAt - lastByteAt + lateMs))
+      const last = Math.max(...of.map(({ lateMs }) => lateMs))
+      console.info(`${of.length} of kind ${kind}: last byte ${last} ms after the instant, closed ${closed} ms after`)
     }
     expect(everyone.filter(({ endedAt }) => endedAt === undefined)).toEqual([])
     expect(Math.max(...late.map(({ lateMs }) => lateMs))).toBeLessThan(1000)

@@ -129,6 +129,29 @@ test('an end right behind the admission is seen by the dialer before it dials', 
   expect(await admission.ended).toMatchObject({ reason: 'revoked' })
 })
 
+for (const scope of ['user:alice', 'target:web-1', 'all'])
+  for (const point of points)
+    test(`a lock of ${scope} ${point} admits nobody, and what was written of the session says why`, async () => {
+      const taken = { scope, by: 'adam', at: world.clock.now(), reason: 'laptop stolen' }
+      const end = { reason: 'revoked', code: 'killed', message: 'locked by adam: laptop stolen' } as const
+      const admitting = admit(
+        ports((at) => {
+          if (at === point) world.registry.lock(taken, end)
+        }),
+        request,
+      )
+      await expect(admitting).rejects.toMatchObject({ code: 'killed' })
+      expect(world.registry.sessions()).toEqual([])
+      for (const { end: written, hasRow } of ended)
+        expect({ reason: written.reason, hasRow }).toEqual({ reason: 'revoked', hasRow: true })
+      // And nobody comes after it, until it is unlocked.
+      await expect(admit(ports(), request)).rejects.toMatchObject({ code: 'no_grant' })
+      world.registry.locks.remove(scope)
+      const admission = await admit(ports(), request)
+      admission.end({ reason: 'client-closed', code: null, message: 'test over' })
+      await admission.ended
+    })
+
 test('a recording ends with the status that the person saw', async () => {
   const statuses: [SessionEnd, string][] = [
     [{ reason: 'exited', code: null, message: 'it ended with 3', exitStatus: 3 }, '3'],
