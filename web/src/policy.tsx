@@ -26,7 +26,7 @@ export function PolicyPage(): JSX.Element {
       </Match>
       <Match when={page.data()}>
         {(data) => (
-          <div class="policy-page">
+          <div class="page policy-page">
             <div class="page-head">
               <h1>Targets and policies</h1>
             </div>
@@ -204,8 +204,8 @@ function Why(props: { readonly explanation: Explanation }): JSX.Element {
     [...props.explanation.policies].sort((one, other) => Number(other.isChosen) - Number(one.isChosen))
   return (
     <>
-      <p class={props.explanation.outcome === 'deny' ? 'verdict is-refused' : 'verdict'}>
-        <strong>{sentence(visible(props.explanation.message))}</strong>
+      <p class={props.explanation.outcome === 'deny' ? 'answer is-refused' : 'answer'}>
+        <strong>{visible(props.explanation.message)}</strong>
         <Show when={props.explanation.hint}>{(hint) => <small>{sentence(visible(hint()))}</small>}</Show>
       </p>
       <For each={sorted()}>

@@ -18,7 +18,7 @@ const places = [
   { href: '/access', label: 'Access', icon: 'access', key: 'q' },
   { href: '/grants', label: 'Grants', icon: 'grants', key: 'g' },
   { href: '/reviews', label: 'Reviews', icon: 'review', key: 'r' },
-  { href: '/policy', label: 'Targets and policy', icon: 'policy', key: 't' },
+  { href: '/policy', label: 'Policies', icon: 'policy', key: 't' },
   { href: '/alerts', label: 'Alerts', icon: 'bell', key: 'a', isOverseen: true },
   { href: '/report', label: 'Report', icon: 'report', key: 'm', isOverseen: true },
 ] as const satisfies readonly Place[]
