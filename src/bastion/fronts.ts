@@ -20,8 +20,9 @@ import { PostgresServer } from '../postgres/server.ts'
 import { dialCommand } from '../pty/upstream.ts'
 import { listenSsh } from '../ssh/server.ts'
 import { sshDialer } from '../ssh/upstream.ts'
+import { commandsFor } from './commands.ts'
 import type { Durable } from './durable.ts'
-import { commandsFor, passwordOf, type Inside } from './inside.ts'
+import { passwordOf, type Inside } from './inside.ts'
 import type { Sealer } from './sealer.ts'
 
 export interface Address {

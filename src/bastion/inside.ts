@@ -2,18 +2,15 @@
 
 import type { Grant } from '../access/grant.ts'
 import { checkSpace } from '../archive/space.ts'
-import { personCommands } from '../cli/person.ts'
 import type { Clock } from '../clock.ts'
-import { errorCodes, HalliganError, safeError } from '../errors.ts'
+import { HalliganError } from '../errors.ts'
 import type { Directory, Identity } from '../identity/user.ts'
 import { sessionLog } from '../log.ts'
 import { Access } from '../procedure/access.ts'
 import { alertsTo } from '../procedure/alert.ts'
 import { ApprovalWaits } from '../procedure/approval-waits.ts'
 import { announcedAt } from '../procedure/announcement.ts'
-import type { RunCommand } from '../procedure/command.ts'
 import { codeUsedAlerts, mayVouch, type VouchPorts } from '../procedure/bypass.ts'
-import type { DrillContract } from '../procedure/drill.ts'
 import { expireGrant } from '../procedure/end.ts'
 import { tellExpiring } from '../procedure/expiring.ts'
 import { alertGate } from '../procedure/gate.ts'
@@ -26,7 +23,6 @@ import { RequestClock } from '../procedure/request-clock.ts'
 import { Reports } from '../procedure/report.ts'
 import type { ExplanationPorts } from '../procedure/explanation.ts'
 import type { ReviewPorts } from '../procedure/review.ts'
-import { ReviewDebts } from '../procedure/review-debt.ts'
 import { Revocations } from '../procedure/revocation.ts'
 import { Secrets } from '../procedure/secrets.ts'
 import { SessionOpenings } from '../procedure/session-opening.ts'
@@ -36,13 +32,15 @@ import { Live } from '../session/live.ts'
 import type { LockScope } from '../session/locks.ts'
 import { Registry } from '../session/registry.ts'
 import { openRecorder } from '../session/session-recorder.ts'
-import type { Session, SessionEnd } from '../session/session.ts'
+import type { SessionEnd } from '../session/session.ts'
 import type { Alert } from '../session/state.ts'
 import { checkOf } from './checks.ts'
 import type { Current } from './current.ts'
 import type { Durable } from './durable.ts'
-import { type DrillOverlay, drillOverlay, mustStayInDrill } from './rehearsals.ts'
+import { recorderAlerts } from './recorder-alert.ts'
+import { type DrillOverlay, drillOverlay } from './rehearsals.ts'
 import { revoke } from './revoking.ts'
+import { reviewPorts } from './reviewing.ts'
 import type { Sealer } from './sealer.ts'
 
 export interface Inside {
@@ -101,7 +99,8 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
     mayVouch: (name) => mayVouch({ directory, locks: registry.locks }, name),
     nudge,
   })
-  const debts = new ReviewDebts({ clock, state, policy: (name) => access.policy(name), directory })
+  const review = reviewPorts(current, clock, durable, sealer)
+  const { debts } = review
   const access: Access = new Access({
     clock,
     state,
@@ -173,21 +172,6 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
       return { sha256: current.config.sha256, refused: current.refused }
     },
   }
-  const review: ReviewPorts = {
-    clock,
-    state,
-    policy: (name) => access.policy(name),
-    directory,
-    get channels() {
-      return current.channels
-    },
-    nudge,
-    debts,
-    finding: async (session) => {
-      const opened = await sealer.open(session)
-      return opened.kind === 'finding' ? opened.finding : null
-    },
-  }
   const vouch: VouchPorts = {
     clock,
     state,
@@ -244,7 +228,7 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
     },
     onRecorderFailure: (session, error) => {
       sessionLog.error('session.recorder-failed', { session: session.id, error })
-      const alerts = recorderAlerts(session, error, current.channels, clock.now())
+      const alerts = recorderAlerts(session, error, current.channels, clock.now(), directory)
       alertsSent.set(session.id, alerts)
       for (const alert of alerts) void outbox.sendNow(alert)
     },
@@ -302,51 +286,6 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
   }
 }
 
-/** The command tree people speak over ssh, bound to where its answers point. */
-export function commandsFor(
-  clock: Clock,
-  durable: Durable,
-  inside: Inside,
-  places: {
-    readonly postgres: { readonly host: string; readonly port: number }
-    readonly issueLink: (user: string, address: string) => Promise<string>
-    readonly drills: DrillContract
-  },
-): RunCommand {
-  const { current, access, mfa, secrets, end } = inside
-  const run = personCommands({
-    clock,
-    access,
-    mfa,
-    secrets,
-    state: durable.state,
-    end,
-    vouch: inside.vouch,
-    offers: inside.offers,
-    waits: inside.waits,
-    review: inside.review,
-    explanation: inside.explanation,
-    alerts: { clock, state: durable.state, nudge: () => durable.outbox.nudge() },
-    reports: inside.reports,
-    drills: places.drills,
-    issueLink: places.issueLink,
-    postgres: places.postgres,
-    postgresCaFile: durable.installation.postgres.caFile,
-    sshHint: current.config.hostname,
-  })
-  return async (caller, argv, io) => {
-    try {
-      mustBeKnown(current, caller.identity)
-      await mustStayInDrill(durable.state, caller.identity.user, argv)
-    } catch (error) {
-      const refused = safeError(error)
-      io.stderr(`${refused.describe()}\n`)
-      return errorCodes[refused.code].exit
-    }
-    return run(caller, argv, io)
-  }
-}
-
 /** How a warning ends for people who may extend the grant themselves. */
 function moreTime(current: Current, grant: Grant): string | undefined {
   const { count, self } = current.policyOf(grant.policyHash)?.duration.extensions ?? { count: 0, self: false }
@@ -367,7 +306,7 @@ export function passwordOf({ secrets }: Current, credential: string): string | u
 }
 
 /** Whoever left the configuration, or whose key did, is on a connection that is still open. Throws `denied`. */
-function mustBeKnown(current: Current, identity: Identity): void {
+export function mustBeKnown(current: Current, identity: Identity): void {
   if (current.knows(identity)) return
   throw new HalliganError('denied', `${identity.user.name} may no longer come in with this key`, {
     hint: "ask Halligan's administrator; the configuration has changed",
@@ -387,9 +326,4 @@ function noNewSession({ message, hint }: HalliganError): HalliganError {
   return new HalliganError('unavailable', `no session can be recorded: ${message}`, {
     hint: `tell Halligan's operator: ${hint ?? 'the log has the cause'}`,
   })
-}
-
-function recorderAlerts(session: Session, error: Error, channels: readonly string[], at: number): Alert[] {
-  const { id, user, target, account, grant } = session
-  return alertsTo(channels, 'recorder.failed', { session: id, user, target, account, grant, error: error.message }, at)
 }
