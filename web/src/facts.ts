@@ -46,10 +46,10 @@ function shortened(value: string): string {
   return value.length > VALUE_CHARS ? `${value.slice(0, VALUE_CHARS)}… (${value.length} characters)` : value
 }
 
+const badEnds = ['killed', 'revoked', 'expired', 'recorder-failed', 'protocol-violation', 'unannounced']
+
 function isBad(code: string, data: unknown): boolean {
   if (code === 'x') return String(data) !== '0'
   const { kind, reason } = (data ?? {}) as { kind?: unknown; reason?: unknown }
-  return (
-    kind === 'end' && ['killed', 'revoked', 'expired', 'recorder-failed', 'protocol-violation'].includes(String(reason))
-  )
+  return kind === 'unannounced' || (kind === 'end' && badEnds.includes(String(reason)))
 }
