@@ -25,7 +25,14 @@ export const controls: readonly Control[] = [
     answer:
       'a grant has one absolute end, kept by a deadline in memory and by the row; at the end every connection under it closes, and every secret made under it is dead',
     figures: ['uses', 'duration-p50', 'duration-p95', 'duration-total', 'extensions'],
-    tests: ['test/e2e/expiry.test.ts', 'test/session/registry.test.ts', 'test/procedure/extend.test.ts'],
+    tests: [
+      'test/e2e/expiry.test.ts',
+      'test/session/registry.test.ts',
+      'test/procedure/extend.test.ts',
+      'test/procedure/lock.test.ts',
+      'test/procedure/revocation.test.ts',
+      'test/procedure/model.test.ts',
+    ],
     notCovered:
       'standing accounts on the targets that are reached past Halligan; programs left running on a target, which the recording shows and the review asks for',
   },
@@ -106,7 +113,12 @@ export const controls: readonly Control[] = [
     answer:
       'each use is reviewed by somebody who had no part in it, within the hours of its policy; an overdue review escalates and takes self-activation away until it is done',
     figures: ['reviews-on-time', 'reviews-late', 'reviews-waiting', 'reviews-overdue', 'misuse', 'mistakes'],
-    tests: ['test/access/review.test.ts', 'test/access/decide.test.ts'],
+    tests: [
+      'test/access/review.test.ts',
+      'test/procedure/review.test.ts',
+      'test/procedure/model.test.ts',
+      'test/access/decide.test.ts',
+    ],
     notCovered: 'how good a review is; daily review of logs of other systems',
   },
   {
@@ -124,7 +136,12 @@ export const controls: readonly Control[] = [
     asks: 'failures of critical security controls are noticed, told and answered promptly',
     answer: 'a recorder that fails ends its sessions and alerts at once; an alert that nobody accepted stays visible',
     figures: ['alerts-waiting', 'alerts-dead', 'alert-latency-p95', 'drills-failed', 'drills-missed'],
-    tests: ['test/e2e/failing-write.test.ts', 'test/notify/outbox.test.ts', 'test/postgres/durability.test.ts'],
+    tests: [
+      'test/e2e/failing-write.test.ts',
+      'test/notify/outbox.test.ts',
+      'test/notify/dead-letter.test.ts',
+      'test/postgres/durability.test.ts',
+    ],
     notCovered: 'a machine that is gone tells nobody: watch it from outside',
   },
   {
@@ -144,7 +161,13 @@ export const controls: readonly Control[] = [
     answer:
       'nobody approves their own request or judges a grant they took part in, administrators included; a configuration under which nobody could approve or review is refused',
     figures: ['approved', 'self-activated', 'overrides', 'denied', 'lapsed'],
-    tests: ['test/access/grant.test.ts', 'test/access/approval.test.ts', 'test/access/overlap.test.ts'],
+    tests: [
+      'test/access/grant.test.ts',
+      'test/access/approval.test.ts',
+      'test/access/overlap.test.ts',
+      'test/procedure/approve.test.ts',
+      'test/procedure/model.test.ts',
+    ],
     notCovered: 'who is put into which group: the configuration says, and its change is a leaf and an alert',
   },
   {
@@ -154,7 +177,7 @@ export const controls: readonly Control[] = [
     answer:
       'every use is told to the channels of its policy, and the receipt is kept; a use nobody was told of is marked',
     figures: ['alerts-sent', 'alert-latency-p50', 'alert-latency-p95', 'unannounced', 'overrides', 'bypasses'],
-    tests: ['test/notify/outbox.test.ts', 'test/notify/webhook.test.ts'],
+    tests: ['test/notify/outbox.test.ts', 'test/notify/webhook.test.ts', 'test/procedure/gate.test.ts'],
     notCovered: 'judging by itself whether a command is an attack: people do, from the recording',
   },
   {
@@ -164,7 +187,13 @@ export const controls: readonly Control[] = [
     answer:
       'policies written in advance, opened with one command and a code, also while the identity provider or every channel is down; rehearsed by drills on the live system',
     figures: ['time-to-access-p50', 'time-to-access-p95', 'overrides', 'drills-run', 'drills-failed', 'drills-missed'],
-    tests: ['test/e2e/break-glass.test.ts', 'test/e2e/commands.test.ts', 'test/procedure/access.test.ts'],
+    tests: [
+      'test/e2e/break-glass.test.ts',
+      'test/scenario/scenario.test.ts',
+      'test/drill/live.test.ts',
+      'test/e2e/commands.test.ts',
+      'test/procedure/access.test.ts',
+    ],
     notCovered: 'what to do when the bastion itself is down; which records count as health information',
   },
 ]
