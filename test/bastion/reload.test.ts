@@ -1,6 +1,8 @@
 // A changed configuration, taken up by a whole bastion while it runs and across a restart; real files, real receivers.
 
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import {
   chmodSync,
   mkdirSync,
@@ -309,3 +311,28 @@ test('secrets are read again', async () => {
   expect(await reload(running)).toContain('secret webhook: changed')
   await first.got(2)
 }, 30_000)
+
+test('SIGHUP takes up the file at once and ends nothing; SIGTERM still does', async () => {
+  write(text())
+  const main = join(import.meta.dirname, '../../src/main.ts')
+  const child = spawn(process.execPath, [main, 'serve', '--config', file], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, HALLIGAN_LOG: 'error' },
+  })
+  try {
+    const exited = once(child, 'exit')
+    await Promise.race([once(child.stdout, 'data'), exited])
+    write(text({ max: '5h' }))
+    child.kill('SIGHUP')
+    await Promise.race([first.got(1), exited])
+    expect(child.exitCode).toBeNull()
+    expect(told(first)[0]).toMatchObject({
+      type: 'configuration.changed',
+      data: { by: 'SIGHUP', changes: ['policy hosts: duration.maxMs: 2h -> 5h'] },
+    })
+    child.kill('SIGTERM')
+    expect(await exited).toEqual([0, null])
+  } finally {
+    child.kill('SIGKILL')
+  }
+}, 60_000)
