@@ -242,6 +242,26 @@ test('a name is asked for once: what was checked is what is dialled', async () =
   expect([questions, seen]).toEqual([1, []])
 })
 
+test('a name that is never resolved is an error when its time is over', async () => {
+  const { promise: asked, resolve: onAsked } = Promise.withResolvers<void>()
+  const waiting = expect(get('https://hooks.example.com/', { resolve: () => onAsked() })).rejects.toMatchObject({
+    code: 'unreachable',
+  })
+  await asked
+  clock.advance(5_000)
+  await waiting
+})
+
+test('plain HTTP to localhost goes to this machine, whatever localhost is said to be', async () => {
+  const to = url.replace('127.0.0.1', 'localhost')
+  const leadsTo = (address: string): Partial<OutboundRequest> => ({
+    resolve: (_, done) => done(null, [{ address, family: 4 }]),
+  })
+  for (const address of ['198.51.100.7', '10.0.0.1', '169.254.169.254'])
+    await expect(get(to, leadsTo(address))).rejects.toMatchObject({ code: 'unreachable' })
+  expect((await get(to, leadsTo('127.0.0.1'))).status).toBe(200)
+})
+
 test('a certificate of nobody known, or of another name, is no receiver', async () => {
   const certificate = selfSigned(of('localhost'))
   const tls = createTlsServer({ cert: certificate.cert, key: certificate.key }, (_, response) => response.end('ok'))

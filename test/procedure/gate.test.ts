@@ -364,6 +364,24 @@ test('attack: a channel edited before entry does not open the gate, and editing 
   await expect(waiting.outcome).rejects.toMatchObject({ code: 'unavailable' })
 })
 
+test('an alert that was written before a crash and accepted after the new start opens the gate', async () => {
+  await activate()
+  await outbox.close()
+  const after = new Outbox({ state, channels: channelsAs('1'), clock: world.clock, random: () => 0 })
+  receivers.far.isUp = true
+  const waiting = enter()
+  await held(waiting)
+  after.nudge()
+  await expect
+    .poll(() => {
+      world.clock.advance(100)
+      return waiting.isOver
+    })
+    .toBe(true)
+  expect(await waiting.outcome).toEqual({ kind: 'open' })
+  await after.close()
+})
+
 test('attack: a channel that is called outside only now was inside when the alert was written', async () => {
   await activate()
   const { near } = receivers
