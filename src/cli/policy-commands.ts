@@ -25,8 +25,10 @@ interface Options {
 
 /** Adds the commands that people speak over ssh. */
 export function addPolicyCommands(root: Command, run: RunWith<'explanation'>): void {
-  const policy = root
-    .command('policy')
+  const policy = root.command('policy').description('the policies that are about you, and why they answer as they do')
+  // A command of its own: an option of `policy` itself would take the `--json` of those below it.
+  policy
+    .command('list', { isDefault: true })
     .description('the policies that are about you')
     .option('--json', 'as JSON')
     .action((options: Options) => list(run, options.json))
