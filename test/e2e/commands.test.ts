@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Report } from '../../src/procedure/report.ts'
 import { has } from '../support/clients.ts'
 import { World } from './world.ts'
 
@@ -59,7 +60,7 @@ describe.runIf(has('ssh', 'psql', 'postgres'))('commands over ssh', () => {
     const [grant] = (await json('grants')) as { id: string; trigger: string; reason: string; state: string }[]
     expect(grant).toMatchObject({ trigger: 'customer-impact', reason: 'checkout is down', state: 'active' })
     const ended = await world.exec(['alice', 'end'])
-    expect(ended.stdout.toString()).toMatch(new RegExp(`^thank you: ${grant?.id} is given back`))
+    expect(ended.stdout.toString()).toMatch(new RegExp(`^thank you.*${grant?.id} is given back`))
   })
 
   test('env works in eval, without a secret on any command line', async () => {
@@ -77,5 +78,23 @@ describe.runIf(has('ssh', 'psql', 'postgres'))('commands over ssh', () => {
     const { status, stdout } = await world.exec(['alice', 'web'])
     expect(status).toBe(0)
     expect(stdout.toString()).toMatch(/^http:\/\/localhost:\d+\/#once=[\w-]{22}\n$/)
+  })
+
+  test('report counts what alice did, for rita and not for alice; state and ledger agree', async () => {
+    const denied = await world.exec(['alice', 'report'])
+    expect(denied).toMatchObject({ status: 77 })
+    expect(denied.stdout.toString()).toBe('')
+    await world.signIn('rita')
+    const ran = await world.exec(['rita', 'report', '--json'])
+    expect(ran).toMatchObject({ status: 0, stderr: '' })
+    const report = JSON.parse(ran.stdout.toString()) as Report
+    expect(report).toMatchObject({ cut: [], contradictions: [] })
+    const uses = report.sections[0]?.figures.find(({ name }) => name === 'uses')
+    expect(uses?.value).toBe(2)
+    expect(uses?.evidence.grants).toHaveLength(2)
+    expect(uses?.evidence.leaves).toHaveLength(2)
+    const csv = await world.exec(['rita', 'report', '--csv'])
+    expect(csv.stdout.toString()).toMatch(/^"month","policy","figure"/)
+    expect(await world.exec(['rita', 'report', '--month', '2026-13'])).toMatchObject({ status: 64 })
   })
 })
