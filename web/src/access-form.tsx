@@ -1,6 +1,6 @@
 // Breaking the glass from the page: one form, and beside it, as it is filled in, what it would become.
 
-import { createMemo, createSignal, For, Show, type JSX } from 'solid-js'
+import { createEffect, createMemo, createSignal, For, Show, type JSX } from 'solid-js'
 import type { RequestList, RequestOffer, RequestOutcome } from '../../src/http/api.ts'
 import type { Offer } from '../../src/procedure/offer.ts'
 import { get, post } from './api.ts'
@@ -45,6 +45,12 @@ export function RequestForm(props: {
     return now?.kind === 'open' ? now : undefined
   }
 
+  // The rule hangs on the trigger: what is shown is for the one that is chosen.
+  createEffect(() => {
+    const known = open()?.triggers ?? []
+    if (known.length > 0 && !known.includes(trigger())) setTrigger(known[0] ?? '')
+  })
+
   const ask = (event: SubmitEvent) => {
     event.preventDefault()
     void act.run(async () => {
@@ -53,7 +59,7 @@ export function RequestForm(props: {
         target,
         account,
         reason: reason(),
-        trigger: trigger() === '' ? open()?.triggers[0] : trigger(),
+        trigger: trigger(),
         ...(incident().trim() === '' ? {} : { incident: incident().trim() }),
         ...(durationMs() === '' ? {} : { durationMs: Number(durationMs()) }),
         ...(act.needsCode() === false ? {} : { code: act.code() }),
