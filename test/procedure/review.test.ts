@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
-import type { Grant } from '../../src/access/grant.ts'
+import { applyGrantEvent, type Grant } from '../../src/access/grant.ts'
 import { DEFAULT_CHECKLIST, type Judgement, statementText } from '../../src/access/review.ts'
 import { buildDirectory } from '../../src/identity/directory.ts'
 import { approve, override } from '../../src/procedure/approve.ts'
@@ -416,4 +416,34 @@ test('a grant whose policy left the configuration is reviewed by the role review
   const found = await reviewCase(gone, by(world, 'rita'), grant.id)
   expect(found).toMatchObject({ may: { decide: true }, questions: DEFAULT_CHECKLIST })
   expect((await review(gone, by(world, 'rita'), grant.id, judgement)).state).toBe('reviewed')
+})
+
+test('what was used though nobody outside had been told is due within the hour', async () => {
+  await using world = await ProcedureWorld.open()
+  const grant = await world.access.request(await world.proven('alice'), ask)
+  const marked = applyGrantEvent(grant, { kind: 'unannounced', at: world.clock.now() })
+  const write = { kind: 'grant', grant: marked, expectVersion: grant.version } as const
+  await world.state.commit({ at: world.clock.now(), writes: [write], leaves: [] })
+  const ended = await endGrant(world.end, grant.id, 'returned', 'alice', 'done')
+  expect(ended.reviewDueAt).toBe(world.clock.now() + HOUR)
+  world.clock.advance(HOUR / 2)
+  await sweepReviews(world.review)
+  expect(await alerts(world, 'review.due')).toEqual(['desk'])
+})
+
+test('a rehearsal wakes nobody, and is in the queue only for who asks for everything', async () => {
+  await using world = await ProcedureWorld.open()
+  const grant = await used(world)
+  const write = {
+    kind: 'grant',
+    grant: { ...grant, version: grant.version + 1, drill: true },
+    expectVersion: grant.version,
+  } as const
+  await world.state.commit({ at: world.clock.now(), writes: [write], leaves: [] })
+  world.clock.advance(99 * HOUR)
+  await sweepReviews(world.review)
+  expect(await alerts(world, 'review.overdue')).toEqual([])
+  const rita = by(world, 'rita')
+  expect(await reviewQueue(world.review, rita, { all: false })).toEqual([])
+  expect(await reviewQueue(world.review, rita, { all: true })).toHaveLength(1)
 })
