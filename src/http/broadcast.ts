@@ -2,6 +2,7 @@
 
 import type { Clock } from '../clock.ts'
 import { httpLog } from '../log.ts'
+import { decodeLine } from '../recording/event-line.ts'
 import type { SessionRecord } from '../session/session.ts'
 import { ALIS_EOT, ALIS_MAGIC, exitFrame, resetFrame, resizeFrame, textFrame } from './alis.ts'
 import { closeCodes, type Outbound } from './outbound.ts'
@@ -57,6 +58,8 @@ class Broadcast {
   readonly #stop = new AbortController()
   readonly #watchers = new Set<Watcher>()
   #isCaughtUp = false
+  /** What the recording says of the session's end, once its line has come. */
+  #lastWords: LastWords | undefined
 
   constructor(ports: TailPorts, clock: Clock, session: SessionRecord, onDone: () => void) {
     this.#ports = ports
@@ -92,10 +95,13 @@ class Broadcast {
           for (const watcher of this.#watchers) this.#show(watcher)
           continue
         }
+        this.#lastWords ??= lastWordsOf(item.line)
         const frame = frameOf(item, this.#isRaw)
         if (frame === undefined) continue
         await this.#screen.apply(frame)
         for (const watcher of this.#watchers) this.#give(watcher, frame)
+        // The last line of all. The row may wait behind those of a hundred others that ended at the same instant.
+        if (frame.what.kind === 'exit' && this.#lastWords !== undefined) break
       }
       await this.#end()
     } catch (error) {
@@ -144,15 +150,30 @@ class Broadcast {
   }
 
   async #end(): Promise<void> {
-    const session = (await this.#ports.state.session(this.#session.id)) ?? this.#session
-    const killed = session.end?.reason === 'killed'
+    const end = this.#lastWords ?? (await this.#ports.state.session(this.#session.id))?.end
+    const killed = end?.reason === 'killed'
     // The last screens asked for are drawn first.
     await new Promise<void>((resolve) => this.#screen.snapshot(() => resolve()))
     for (const { out, hasMagic } of this.#watchers) {
       if (hasMagic) void out.send(ALIS_EOT)
-      out.close(killed ? closeCodes.killed : closeCodes.ended, session.end?.message ?? 'session ended')
+      out.close(killed ? closeCodes.killed : closeCodes.ended, end?.message ?? 'session ended')
     }
   }
+}
+
+interface LastWords {
+  readonly reason: string
+  readonly message: string
+}
+
+/** Reads a line of `n` that says how the session ended; undefined for every other. */
+function lastWordsOf(line: Buffer): LastWords | undefined {
+  // Nearly every line is output: only what can be an end is read.
+  if (!line.includes('"kind":"end"')) return undefined
+  const event = decodeLine(line)
+  if (event.kind !== 'event' || event.code !== 'n') return undefined
+  const { kind, reason, message } = event.data as Readonly<Record<string, unknown>>
+  return kind === 'end' ? { reason: String(reason), message: String(message) } : undefined
 }
 
 function encode({ seq, what }: Frame, deltaUs: number): Buffer {

@@ -101,6 +101,23 @@ test('two watchers share one terminal; a killed session says so', async () => {
     expect(await reader.closed).toEqual({ code: 4001, reason: 'killed by adam: wrong host' })
 })
 
+test('watchers leave with the last recorded line, not when the row of its end is written', async () => {
+  const id = fresh()
+  await world.open({ id })
+  const reader = await join(`/ws/sessions/${id}/live`)
+  await start(reader)
+  // What somebody prints is no end, whatever it looks like.
+  world.record(id, 10, out('[0,"n",{"kind":"end","reason":"killed","message":"x"}]'))
+  expect(frame(await reader.next()).type).toBe('o')
+  const data = { kind: 'end', reason: 'expired', message: 'grant g7f3 expired at 03:30 UTC' }
+  world.record(id, 20, { kind: 'fact', code: 'n', data }, { kind: 'fact', code: 'x', data: '124' })
+  expect(frame(await reader.next()).type).toBe('x')
+  expect(frame(await reader.next()).type).toBe('eot')
+  expect(await reader.closed).toEqual({ code: 4000, reason: 'grant g7f3 expired at 03:30 UTC' })
+  expect((await world.state.session(id))?.state).toBe('open')
+  await world.end(id)
+})
+
 test('a session without a PTY gets its line ends, and its errors in red', async () => {
   const id = fresh()
   await world.open({ id, what: { kind: 'exec', command: 'make', term: null } })
