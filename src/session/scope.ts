@@ -1,5 +1,6 @@
 // What a grant's scope opens of an SSH server or a command target. With a list of commands there is nothing else: no
-// shell, no other command line, files only where the scope says so. Refused before anything is dialled.
+// shell, no other command line, files only where the scope says so, and no environment that makes another of it. Refused
+// before anything is dialled.
 
 import type { Grant } from '../access/grant.ts'
 import { HalliganError } from '../errors.ts'
@@ -23,6 +24,20 @@ export function scopeProblem(grant: Grant, what: SessionSubject): HalliganError 
     case 'sql':
       return undefined
   }
+}
+
+/** What a client may say about its language. */
+const LOCALE = /^(LANG|LC_[A-Z]+)$/
+
+/**
+ * The environment a client may send along: beside a list of commands its language alone, since `BASH_ENV` and its like
+ * make another command of the very same line.
+ */
+export function scopedEnvironment<Value>(
+  grant: Grant,
+  environment: readonly (readonly [name: string, value: Value])[],
+): readonly (readonly [name: string, value: Value])[] {
+  return grant.commands.length === 0 ? environment : environment.filter(([name]) => LOCALE.test(name))
 }
 
 /**

@@ -9,6 +9,7 @@ import type { RunCommand } from '../procedure/command.ts'
 import type { AccessContract, ReportRefusal } from '../procedure/contract.ts'
 import type { Admit } from '../session/admission.ts'
 import { joinedPiece } from '../session/joined-piece.ts'
+import { scopedEnvironment } from '../session/scope.ts'
 import type { SessionSubject } from '../session/session.ts'
 import type { Dial, Program, ProgramTerminal, WindowSize } from '../session/upstream.ts'
 import { loginName } from '../sshwire/login.ts'
@@ -205,7 +206,11 @@ class SessionChannel {
     const relay = new Relay({
       clock,
       admission,
-      program: { ...program, terminal: this.#terminal },
+      program: {
+        ...program,
+        terminal: this.#terminal,
+        environment: scopedEnvironment(admission.grant, program.environment),
+      },
       channel: this.#channel,
       dial: dial(target),
       bulk: bulk(grant),

@@ -11,7 +11,7 @@ import { endGrant } from '../../src/procedure/end.ts'
 import { admit, type AdmissionPorts, type Gate } from '../../src/session/admission.ts'
 import { Live } from '../../src/session/live.ts'
 import type { AdmissionRequest } from '../../src/session/opening.ts'
-import { scopeProblem } from '../../src/session/scope.ts'
+import { scopedEnvironment, scopeProblem } from '../../src/session/scope.ts'
 import { openRecorder } from '../../src/session/session-recorder.ts'
 import type { SessionEnd, SessionSubject } from '../../src/session/session.ts'
 import { policyOf, ProcedureWorld, web1 } from '../procedure/world.ts'
@@ -275,6 +275,20 @@ for (const { name, what, opens, files = false } of subjects)
     }
     expect(scopeProblem(grantOf(0, { commands: [], files: false }), what)).toBeUndefined()
   })
+
+test('beside a list of commands a client sends its language along and nothing else', () => {
+  const sent = [
+    ['LANG', 'C.UTF-8'],
+    ['LC_ALL', 'C'],
+    ['BASH_ENV', '/tmp/x'],
+    ['LD_PRELOAD', '/tmp/x.so'],
+    ['LC_', 'x'],
+    ['XLANG', 'x'],
+  ] as const
+  const names = (commands: readonly string[]) => scopedEnvironment(grantOf(0, { commands }), sent).map(([name]) => name)
+  expect(names(['uptime'])).toEqual(['LANG', 'LC_ALL'])
+  expect(names([])).toHaveLength(6)
+})
 
 test('a scope of commands refuses before a row is written or anything is held', async () => {
   for (const what of [{ kind: 'shell', term } as const, exec('id'), { kind: 'subsystem', name: 'sftp' } as const])
