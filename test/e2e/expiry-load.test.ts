@@ -16,9 +16,6 @@ const SHELLS_EACH = 10
 /** One grant opens at most twenty connections to a database. */
 const STREAMS = 18
 
-/** ALiS v1: `o`. */
-const OUTPUT_FRAME = 0x6f
-
 let world: World
 
 beforeAll(async () => {
@@ -117,10 +114,7 @@ async function watch(sessions: readonly string[]): Promise<WebSocket[]> {
     const one = seen('watcher')
     const place = `${url.replace(/^http/, 'ws')}/ws/sessions/${session}/live`
     const socket = new WebSocket(place, ['v1.alis'], { headers: { origin: new URL(url).origin, cookie } })
-    // Output of the session; that the stream is over follows when the session's row is written.
-    socket.on('message', (bytes: Buffer) => {
-      if (bytes[0] === OUTPUT_FRAME) got(one, bytes.length)
-    })
+    socket.on('message', (bytes: Buffer) => got(one, bytes.length))
     socket.on('close', () => (one.endedAt = Date.now()))
     return socket
   })
