@@ -54,6 +54,7 @@ export interface World {
   readonly server: HttpServer
   readonly origin: string
   readonly state: MemoryState
+  readonly drills: MemoryDrills
   readonly feed: Feed
   readonly live: Live
   /** Who is known; `replace` it for a changed configuration. */
@@ -281,6 +282,7 @@ export async function startWorld(
     server,
     origin,
     state: memory,
+    drills,
     feed,
     live,
     directory,

@@ -33,6 +33,7 @@ const views = () => stage.world.state.leavesWritten.filter((leaf) => leaf.type =
 
 story('the list shows who did what and why, live ones first; search and filters narrow it', async () => {
   await visit('rita', async (at) => {
+    await go(at, '/sessions')
     const rows = at.page.locator('.session-link')
     await expect.poll(() => rows.count()).toBe(6)
     expect(await at.page.locator('.broken-glass').textContent()).toContain('alice on deploy@web-1')
@@ -188,7 +189,10 @@ story('the chosen colours stay', async () => {
 })
 
 story.each([
-  ['/', '.session-link'],
+  ['/', '.tile'],
+  ['/sessions', '.session-link'],
+  ['/drills', '.drill-runs'],
+  ['/drills/d7f3a', '.drill-stories'],
   [`/sessions/${ids.shell}`, '.ap-wrapper'],
   [`/sessions/${ids.sql}`, '.statement'],
   [`/sessions/${ids.hostileSql}`, '.statement'],

@@ -6,6 +6,7 @@ import { RequestPage } from './access-request.tsx'
 import { AccessPage } from './access.tsx'
 import { AlertsPage } from './alerts.tsx'
 import { get, Problem, whenSignedOut } from './api.ts'
+import { DrillPage, DrillsPage } from './drills.tsx'
 import { followFeed } from './feed.ts'
 import { GrantsPage } from './grants.tsx'
 import { Failure, Loading, NothingHere } from './notes.tsx'
@@ -17,6 +18,7 @@ import { recallPlace, rememberPlace } from './return-to.ts'
 import { go, path } from './router.tsx'
 import { learnTime } from './server-time.ts'
 import { SessionPage } from './session.tsx'
+import { OverviewPage } from './overview.tsx'
 import { SessionsPage } from './sessions.tsx'
 import { overseers, Shell } from './shell.tsx'
 import { SignIn } from './sign-in.tsx'
@@ -74,6 +76,9 @@ export function App(): JSX.Element {
   )
 }
 
+/** Roles that read what was rehearsed. */
+const drillReaders: Me['roles'] = ['approver', ...overseers]
+
 /** Nobody yet: where they were going is remembered until they are somebody. */
 function Stranger(props: { readonly onSignedIn: () => void }): JSX.Element {
   onMount(rememberPlace)
@@ -83,13 +88,27 @@ function Stranger(props: { readonly onSignedIn: () => void }): JSX.Element {
 function SignedIn(props: { readonly me: Me; readonly onSignedOut: () => void }): JSX.Element {
   onCleanup(followFeed())
   const review = () => /^\/reviews\/([a-z0-9]{1,16})$/.exec(path())?.[1]
+  const drill = () => /^\/drills\/([a-z0-9]{2,16})$/.exec(path())?.[1]
   const request = () => /^\/requests\/([a-z0-9]{1,16})$/.exec(path())?.[1]
   const session = () => /^\/sessions\/(s[a-z2-7]{12})$/.exec(path())?.[1]
   return (
     <Shell me={props.me} onSignedOut={props.onSignedOut}>
       <Switch fallback={<NothingHere />}>
-        <Match when={path() === '/' || path() === '/sessions'}>
+        <Match when={path() === '/'}>
+          <OverviewPage me={props.me} />
+        </Match>
+        <Match when={path() === '/sessions'}>
           <SessionsPage me={props.me} />
+        </Match>
+        <Match when={path() === '/drills' && drillReaders.some((role) => props.me.roles.includes(role))}>
+          <DrillsPage me={props.me} />
+        </Match>
+        <Match when={drill()}>
+          {(id) => (
+            <Show when={id()} keyed>
+              {(each) => <DrillPage id={each} />}
+            </Show>
+          )}
         </Match>
         <Match when={path() === '/access'}>
           <AccessPage me={props.me} />

@@ -3,6 +3,8 @@
 import type { JSX } from 'solid-js'
 
 const paths = {
+  overview: 'M4 4h7v9H4zM13 4h7v5h-7zM13 11h7v9h-7zM4 15h7v5H4z',
+  drill: 'M12 3a9 9 0 1 0 9 9M12 8a4 4 0 1 0 4 4M12 12l8-8M16 4h4v4',
   sessions: 'M4 6h16M4 12h16M4 18h10',
   grants: 'M14 7a4 4 0 1 1-3.500 6L4 19.500V21h3v-2h2v-2h2l1.700-1.700M15.500 9.500h.01',
   access: 'M5 20V4h9v16M5 20h14M11 12h.01M17 8l3 4-3 4M20 12h-6',

@@ -6,12 +6,14 @@ const keys = [
   {
     group: 'Everywhere',
     entries: [
+      ['g o', 'overview'],
       ['g s', 'sessions'],
       ['g q', 'access: ask and decide'],
       ['g g', 'grants'],
       ['g r', 'reviews'],
       ['g t', 'targets and policy'],
       ['g a', 'alerts'],
+      ['g d', 'drills'],
       ['g m', 'report of the month'],
       ['/', 'search'],
       ['?', 'this help'],

@@ -14,12 +14,14 @@ import { learnTime, serverNow } from './server-time.ts'
 import { chooseTheme, theme, type Theme } from './theme.ts'
 
 const places = [
-  { href: '/', label: 'Sessions', icon: 'sessions', key: 's' },
+  { href: '/', label: 'Overview', icon: 'overview', key: 'o' },
+  { href: '/sessions', label: 'Sessions', icon: 'sessions', key: 's' },
   { href: '/access', label: 'Access', icon: 'access', key: 'q' },
   { href: '/grants', label: 'Grants', icon: 'grants', key: 'g' },
   { href: '/reviews', label: 'Reviews', icon: 'review', key: 'r' },
   { href: '/policy', label: 'Policies', icon: 'policy', key: 't' },
   { href: '/alerts', label: 'Alerts', icon: 'bell', key: 'a', isOverseen: true },
+  { href: '/drills', label: 'Drills', icon: 'drill', key: 'd', isOverseen: true },
   { href: '/report', label: 'Report', icon: 'report', key: 'm', isOverseen: true },
 ] as const satisfies readonly Place[]
 
@@ -109,7 +111,7 @@ function placesOf(me: Me): readonly Place[] {
 
 function isAt(href: string): boolean {
   if (href === '/access' && path().startsWith('/requests/')) return true
-  return href === '/' ? path() === '/' || path().startsWith('/sessions') : `${path()}/`.startsWith(`${href}/`)
+  return href === '/' ? path() === '/' : `${path()}/`.startsWith(`${href}/`)
 }
 
 function BrokenGlass(props: { readonly grants: GrantList['grants'] }): JSX.Element {
