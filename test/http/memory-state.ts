@@ -100,7 +100,7 @@ export class MemoryState implements State {
       case 'alert-dead':
         return this.#changeAlert(write.id, { ...untaken, deadAt: write.at, lastError: write.error })
       case 'alert-retried':
-        if (this.#alerts.find(({ id }) => id === write.id)?.deadAt == null)
+        if ((this.#alerts.find(({ id }) => id === write.id)?.deadAt ?? null) === null)
           throw new HalliganError('conflict', `alert ${write.id} is unknown or not given up`)
         return this.#changeAlert(write.id, { deadAt: null, attempts: 0, nextAt: 0 })
       case 'setting':
