@@ -72,6 +72,7 @@ export class Drills implements DrillContract {
   readonly #ports: DrillPorts
   readonly #schedule: Schedule
   #places: DrillPlaces | undefined
+  #isClosed = false
   /** Set from the first moment of a run to its last; changed only by `start`. */
   #running: { readonly id: string; readonly cut: AbortController; readonly finished: Promise<DrillReport> } | undefined
 
@@ -96,7 +97,8 @@ export class Drills implements DrillContract {
     by: string,
   ): Promise<{ readonly id: string; readonly finished: Promise<DrillReport> }> {
     const places = this.#places
-    if (places === undefined) throw new HalliganError('unavailable', 'drills begin when the listeners are open')
+    if (places === undefined || this.#isClosed)
+      throw new HalliganError('unavailable', 'drills run while the listeners are open')
     if (this.#running !== undefined)
       throw new HalliganError('conflict', `drill ${this.#running.id} is running`, { hint: 'wait until it has ended' })
     const cut = new AbortController()
@@ -133,12 +135,13 @@ export class Drills implements DrillContract {
   /** What is due by the clock: starts what the schedule says, and tells of what was left undone. */
   async tick(): Promise<void> {
     const due = await this.#schedule.tick()
-    if (due === undefined || this.#running !== undefined || this.#places === undefined) return
+    if (due === undefined || this.#running !== undefined || this.#places === undefined || this.#isClosed) return
     await this.start(due, 'schedule')
   }
 
-  /** Cuts a run that is under way and waits for its end. */
+  /** Cuts a run that is under way and waits for its end; none begins any more. */
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#running?.cut.abort()
     await this.#running?.finished.catch(() => {
       // It has been logged, and the next start closes the run.

@@ -2,7 +2,7 @@
 // here is what `decide` says for a person who is in that one group, so a drill needs nothing that the policies do not give.
 
 import { approvalNeed } from '../access/approval.ts'
-import { decide } from '../access/decide.ts'
+import { decide, type Decision } from '../access/decide.ts'
 import type { Policy } from '../access/policy.ts'
 import { accountsOn, coversTarget } from '../access/scope.ts'
 import { LOOPBACK } from '../identity/address.ts'
@@ -51,7 +51,7 @@ export function findScenes(policies: readonly Policy[], targets: readonly Target
   const places = new Map<Place, Scene>()
   if (host !== undefined) {
     places.set('the host', host.scene)
-    places.set('another account', { ...host.scene, policy: null, account: accountNotOpened(host) })
+    places.set('another account', { ...host.scene, policy: null, account: accountNotOpened(policies, host.target) })
     places.set('another target', { ...host.scene, policy: null, target: targetNotOpened(targets) })
   }
   if (database !== undefined) {
@@ -76,18 +76,32 @@ function waysInto(policies: readonly Policy[], policy: Policy, target: Target, n
   if (!coversTarget(policy, target) || policy.scope.commands.length > 0) return []
   return accountsOn(policy, target).flatMap((account): Found[] => {
     const user: User = { name: NOWHERE, isDrill: true, groups: [group], roles: ['engineer'], keys: [] }
-    const request = { user, target, account, policy: policy.name, trigger, reason: LONG_REASON, address: LOOPBACK }
-    const decision = decide(policies, request, now)
-    if (decision.kind !== 'allow' && decision.kind !== 'needs-approval') return []
+    const asked = { user, target, account, policy: policy.name, trigger, reason: LONG_REASON, address: LOOPBACK }
+    const incident = incidents.find((one) => isOpen(decide(policies, { ...asked, ...named(one) }, now)))
+    if (incident === undefined) return []
+    const decision = decide(policies, { ...asked, ...named(incident) }, now)
     const kind = target.kind === 'postgres' ? 'database' : 'host'
-    const scene: Scene = { kind, target: target.name, account, policy: policy.name, trigger, database: null }
-    const required = decision.kind === 'allow' ? 0 : decision.required
+    const scene: Scene = { kind, target: target.name, account, policy: policy.name, trigger, incident, database: null }
+    const required = decision.kind === 'needs-approval' ? decision.required : 0
     return [{ scene, group, policy, required, target }]
   })
 }
 
-function accountNotOpened({ target, policy }: Found): string {
-  return target.accounts.find((account) => !policy.accounts.includes(account)) ?? NOWHERE
+/** References as trackers number them: the first that the policy's pattern takes is named where it wants one. */
+const incidents: readonly (string | null)[] = [null, 'DRILL-0', 'INC-0', 'INC-0000', 'INC0000000', '#0', '0', '000000']
+
+function named(incident: string | null): { readonly incident?: string } {
+  return incident === null ? {} : { incident }
+}
+
+function isOpen({ kind }: Decision): boolean {
+  return kind === 'allow' || kind === 'needs-approval'
+}
+
+/** One that no policy opens on this target; where every one is opened by some policy, a made-up one. */
+function accountNotOpened(policies: readonly Policy[], target: Target): string {
+  const covering = policies.filter((policy) => coversTarget(policy, target))
+  return target.accounts.find((account) => !covering.some(({ accounts }) => accounts.includes(account))) ?? NOWHERE
 }
 
 function targetNotOpened(targets: readonly Target[]): string {

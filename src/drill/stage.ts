@@ -32,6 +32,8 @@ export interface Scene {
   readonly account: string
   readonly policy: string | null
   readonly trigger: string | null
+  /** A reference that the policy takes; null where it wants none. */
+  readonly incident: string | null
   /** Null: the target's first. */
   readonly database: string | null
 }
@@ -156,6 +158,7 @@ export class Stage implements World {
       reason,
       '--json',
       ...(scene.trigger === null ? [] : ['--trigger', scene.trigger]),
+      ...(scene.incident === null ? [] : ['--incident', scene.incident]),
       ...(scene.policy === null ? [] : ['--policy', scene.policy]),
       ...(forMs === null ? [] : ['--for', formatDuration(forMs)]),
     ])

@@ -133,7 +133,7 @@ export class House {
   }
 
   /** A person of the story with nothing used up yet. */
-  actor(player: Player): Actor {
+  readonly actor = (player: Player): Actor => {
     const person = this.#people.get(player)
     if (person === undefined) throw new Error(`nobody plays ${player}`)
     return new Actor({ name: player, ...person }, this.clock)

@@ -29,6 +29,7 @@ const host: Scene = {
   account: 'deploy',
   policy: null,
   trigger: 'customer-impact',
+  incident: null,
   database: null,
 }
 const database: Scene = { ...host, kind: 'database', target: 'orders', account: 'app_readonly' }
