@@ -87,6 +87,22 @@ describe.runIf(has('postgres'))('drills on a running bastion', () => {
     )
   })
 
+  test('a channel that takes nothing makes it red, with the step that broke', { timeout: 60_000 }, async () => {
+    await inHouse(async ({ bastion, bell }) => {
+      bell.answer((response) => {
+        response.statusCode = 503
+        response.end()
+      })
+      const { id, finished } = await bastion.drills.start('alert', 'adam')
+      const report = await finished
+      expect(report).toMatchObject({ passed: 0, failed: 1 })
+      const broken = report.stories[0]?.steps.filter(({ outcome }) => outcome === 'not-as-expected')
+      expect(broken).toEqual([expect.objectContaining({ text: 'the alert grant.activated is accepted within 10s' })])
+      expect((await bastion.drills.report(id)).run.outcome).toBe('failed')
+      expect(await bastion.state.alerts({ type: 'drill.failed', limit: 5 })).toHaveLength(1)
+    })
+  })
+
   test('what is no drill and no story here is refused before anything happens', { timeout: 60_000 }, async () => {
     await inHouse(async ({ bastion }) => {
       for (const { name, code } of [
