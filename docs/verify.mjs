@@ -77,7 +77,7 @@ function verifierKey(text) {
   demand(bytes.length === 33 && bytes[0] === 1, 'not an Ed25519 key')
   demand(sha256(`${name}\n`, bytes).subarray(0, 4).toString('hex') === id, 'the id of the key is not its own')
   const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), bytes.subarray(1)])
-  return { name, id, key: createPublicKey({ key: spki, format: 'der', type: 'spki' }) }
+  return { text, name, id, key: createPublicKey({ key: spki, format: 'der', type: 'spki' }) }
 }
 
 /** Size and root of a signed checkpoint. */
@@ -105,9 +105,14 @@ function openProof(text, pinned) {
   const [first, extra, index, ...path] = text.slice(0, Math.max(0, end)).split('\n')
   demand(first === 'c2sp.org/tlog-proof@v1' && (extra ?? '').startsWith('extra '), 'not a proof')
   demand(/^index (0|[1-9]\d{0,15})$/.test(index ?? ''), 'not a proof')
-  const said = json(base64(extra.slice(6)).toString('utf8'))
+  const bytes = base64(extra.slice(6))
+  const said = json(bytes.toString('utf8'))
   demand(said?.version === 1 && Array.isArray(said.frames), 'a proof of another version')
+  const { version, leaf: sealed, key, frames: counted } = said
+  // One spelling: what could be written otherwise could also be read otherwise.
+  demand(bytes.equals(Buffer.from(JSON.stringify({ version, leaf: sealed, key, frames: counted }))), 'not a proof')
   const brought = verifierKey(said.key)
+  demand(pinned === undefined || said.key === pinned.text, 'the proof names another key than the pinned one')
   const { size, root } = checkpoint(text.slice(end + 2), pinned ?? brought)
   const leaf = base64(said.leaf)
   const found = rootFromPath(leafHash(leaf), Number(index.slice(6)), size, path.map(base64))
@@ -117,19 +122,21 @@ function openProof(text, pinned) {
   const frames = said.frames.map(([hash, lines, endMs]) => ({ root: base64(hash), lines, endMs }))
   const isCount = (value) => Number.isSafeInteger(value) && value >= 0
   const isFrame = ({ root, lines, endMs }) => root.length === 32 && isCount(lines) && lines > 0 && isCount(endMs)
-  demand(frames.every(isFrame), 'not frames')
+  demand(frames.every(isFrame) && said.frames.every((frame) => frame.length === 3), 'not frames')
+  demand(frames.reduce((sum, { lines }) => sum + lines, 0) === seal.lines, 'the frames have not the sealed lines')
   const tree = new Tree()
   for (const { root } of frames) tree.add(root)
   demand(tree.root().toString('hex') === seal.root, 'the frames do not lead to the sealed root')
   return { seal, frames }
 }
 
-/** Number of lines and root of a recording's content. */
+/** Number of lines and root of a recording's content; of each frame how many lines it has and when the last one ends. */
 async function readLines(file) {
-  const [frames, frame] = [new Tree(), { tree: new Tree(), bytes: 0 }]
-  let lines = 0
+  const [frames, frame, counted] = [new Tree(), { tree: new Tree(), bytes: 0 }, []]
+  let [lines, seconds] = [0, 0]
   const endFrame = () => {
     frames.add(frame.tree.root())
+    counted.push([frame.tree.size, Math.round(seconds * 1000)])
     Object.assign(frame, { tree: new Tree(), bytes: 0 })
   }
   const take = (line) => {
@@ -137,6 +144,8 @@ async function readLines(file) {
     frame.tree.add(leafHash(line))
     frame.bytes += line.length + 1
     lines += 1
+    const interval = /^\[(\d+(?:\.\d+)?),/.exec(line.subarray(0, 32).toString('latin1'))?.[1]
+    seconds += Number(interval ?? 0)
   }
   let pieces = []
   let pending = 0
@@ -152,7 +161,7 @@ async function readLines(file) {
   }
   demand(pending === 0, 'the last line has no end')
   if (frame.bytes > 0) endFrame()
-  return { lines, root: frames.root() }
+  return { lines, root: frames.root(), counted }
 }
 
 function text(file) {
@@ -167,11 +176,13 @@ async function fileHash(file) {
 }
 
 async function verifyRecording(file, pinned) {
-  const { seal } = openProof(text(file.replace(/\.cast\.zst$/, '.proof')), pinned)
+  const { seal, frames } = openProof(text(file.replace(/\.cast\.zst$/, '.proof')), pinned)
   demand(statSync(file).size === seal.sizeBytes, `the file has ${statSync(file).size} of ${seal.sizeBytes} bytes`)
   demand((await fileHash(file)) === seal.sha256, 'the file is not the sealed one')
-  const { lines, root } = await readLines(file)
+  const { lines, root, counted } = await readLines(file)
   demand(lines === seal.lines && root.toString('hex') === seal.root, 'the lines are not the sealed ones')
+  const isCounted = frames.every((frame, at) => counted[at]?.[0] === frame.lines && counted[at][1] === frame.endMs)
+  demand(isCounted, 'the proof numbers or times the lines otherwise')
   demand(seal.state === 'complete', `session ${seal.session} is ${seal.state}: its end is not proven`)
   return `session ${seal.session}, ${lines} lines, ended: ${seal.endReason}`
 }

@@ -29,6 +29,8 @@ export function openProof(text: string, key: InstallationKey | undefined): Opene
     return refused('unknown_key', `the checkpoint is signed by ${opened.signers.join(', ')} with another key`)
   if (opened.kind === 'bad-signature')
     return refused('container_altered', "the signature of the proof's checkpoint does not verify")
+  if (key !== undefined && !(key.log.name === proof.key.name && key.log.publicKey.equals(proof.key.publicKey)))
+    return refused('container_altered', 'the proof names another key than the one that signed it')
   const { checkpoint } = opened
   const { index, path } = proof
   const { size, root } = checkpoint
@@ -38,6 +40,9 @@ export function openProof(text: string, key: InstallationKey | undefined): Opene
   if (seal === undefined) return refused('container_altered', `leaf ${index} is not a seal`)
   if (!contentRoot(proof.frames).equals(seal.root))
     return refused('container_altered', 'the frame roots of the proof do not lead to the sealed root')
+  const lines = proof.frames.reduce((sum, frame) => sum + frame.lines, 0)
+  if (lines !== seal.lines)
+    return refused('container_altered', `the frames of the proof have ${lines} lines, the seal ${seal.lines}`)
   return { kind: 'opened', proof, seal, checkpoint, isPinned: key !== undefined }
 }
 

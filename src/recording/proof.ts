@@ -9,7 +9,8 @@
 //
 // The extra line is `{"version":1,"leaf":"<base64>","key":"<vkey>","frames":[["<base64 root>",lines,endMs],…]}`: the
 // leaf's very bytes, whose hash the path proves; the ledger's key, believed only when nobody has pinned another; and the
-// roots of the recording's frames, which must lead to the root in the leaf. Nothing in it is trusted for being there.
+// roots of the recording's frames, which must lead to the root in the leaf. Nothing in it is trusted for being there, and
+// there is one spelling of it: no byte of a proof can change without a finding, but for cosignatures by other keys.
 import { decodeBase64 } from '../ledger/base64.ts'
 import { hashBytes } from '../ledger/merkle.ts'
 import { encodeVerifierKey, parseVerifierKey, type VerifierKey } from '../ledger/note-key.ts'
@@ -29,14 +30,20 @@ export interface RecordingProof extends Omit<TlogProof, 'extra'> {
 
 /** The text of a `.proof` file. */
 export function encodeProof(proof: RecordingProof): string {
+  const { index, path, checkpoint } = proof
+  return encodeTlogProof({ extra: encodeExtra(proof), index, path, checkpoint })
+}
+
+type Extra = Pick<RecordingProof, 'leaf' | 'key' | 'frames'>
+
+function encodeExtra({ leaf, key, frames }: Extra): Buffer {
   const extra = {
     version: 1,
-    leaf: proof.leaf.toString('base64'),
-    key: encodeVerifierKey(proof.key),
-    frames: proof.frames.map(({ root, lines, endMs }) => [root.toString('base64'), lines, endMs]),
+    leaf: leaf.toString('base64'),
+    key: encodeVerifierKey(key),
+    frames: frames.map(({ root, lines, endMs }) => [root.toString('base64'), lines, endMs]),
   }
-  const { index, path, checkpoint } = proof
-  return encodeTlogProof({ extra: Buffer.from(JSON.stringify(extra)), index, path, checkpoint })
+  return Buffer.from(JSON.stringify(extra))
 }
 
 /** Reads a `.proof`; undefined unless it is well-formed. Nothing is verified here. */
@@ -49,7 +56,7 @@ export function parseProof(text: string): RecordingProof | undefined {
   return { index, path, checkpoint, ...extra }
 }
 
-function parseExtra(bytes: Buffer): Pick<RecordingProof, 'leaf' | 'key' | 'frames'> | undefined {
+function parseExtra(bytes: Buffer): Extra | undefined {
   const extra = parseObject(bytes.toString('utf8'))
   const { version, leaf, key, frames } = extra ?? {}
   if (version !== 1 || typeof leaf !== 'string' || typeof key !== 'string' || !Array.isArray(frames)) return undefined
@@ -57,7 +64,8 @@ function parseExtra(bytes: Buffer): Pick<RecordingProof, 'leaf' | 'key' | 'frame
   const parsed = { leaf: decodeBase64(leaf), key: parseVerifierKey(key) }
   if (parsed.leaf === undefined || parsed.key === undefined) return undefined
   if (!digests.every((digest) => digest !== undefined)) return undefined
-  return { leaf: parsed.leaf, key: parsed.key, frames: digests }
+  const read = { leaf: parsed.leaf, key: parsed.key, frames: digests }
+  return encodeExtra(read).equals(bytes) ? read : undefined
 }
 
 function parseDigest(value: unknown): FrameDigest | undefined {

@@ -1,5 +1,6 @@
 // One recording against its seal: is it there, under its name, and byte for byte what was sealed?
 import { readContent } from './content.ts'
+import { contentRoot, type FrameDigest } from './content-tree.ts'
 import { judgeContent, type Known } from './content-judgement.ts'
 import type { FindingCode, Place } from './finding.ts'
 import type { SealLeaf } from './seal-leaf.ts'
@@ -36,7 +37,20 @@ export async function checkRecording(
   if (other !== undefined && other !== seal.session && facts.sha256 !== seal.sha256)
     return [...faults, { code: 'wrong_name', detail: `it holds the recording of session ${other}` }]
   const fault = await judgeContent(file.read, facts, seal, known)
-  return fault === undefined ? faults : [...faults, fault]
+  if (fault !== undefined) return [...faults, fault]
+  return areSameFrames(facts.digests, known.frames) ? faults : [...faults, misnumbered]
+}
+
+const misnumbered: RecordingFault = {
+  code: 'container_altered',
+  detail: 'its proof numbers or times the events otherwise than the recording does',
+}
+
+/** Roots of frames are sealed; how many lines each has, and when it ends, only the recording itself shows. */
+function areSameFrames(held: readonly FrameDigest[], said: readonly FrameDigest[] | undefined): boolean {
+  // Another seal's proof has been named already.
+  if (said === undefined || !contentRoot(said).equals(contentRoot(held))) return true
+  return held.every(({ lines, endMs }, at) => said[at]?.lines === lines && said[at]?.endMs === endMs)
 }
 
 /** Copies may lie in other folders, but not under another session's name. */

@@ -43,8 +43,8 @@ export async function verifyAll(snapshot: Snapshot, trust: Trust): Promise<Verif
   return verification.report.report()
 }
 
-/** A seal and the bytes of its row. */
-type SealRow = SealLeaf & { readonly leaf: Buffer }
+/** A seal and its row. */
+type SealRow = SealLeaf & { readonly position: number; readonly leaf: Buffer }
 
 class Verification {
   readonly report = new ReportBuilder('all')
@@ -94,7 +94,8 @@ class Verification {
   #stored(): string {
     const { checkpoint: text } = this.#snapshot
     const key = this.#trust.key?.log
-    if (text === undefined || key === undefined) return text === undefined ? 'none stored' : 'not read without key'
+    if (text === undefined) return 'none stored'
+    if (key === undefined) return 'not read without key'
     const opened = openCheckpoint(text, key)
     if (opened.kind === 'signed') {
       this.#heads.push({ ...opened.checkpoint, source: 'the stored checkpoint', isOutside: false })
@@ -120,6 +121,9 @@ class Verification {
       opened += 1
       this.#heads.push({ ...checked.checkpoint, source: subject, isOutside: false })
     }
+    // Each proof's checkpoint is stored before the proof is written.
+    if (opened > 0 && this.#snapshot.checkpoint === undefined)
+      this.report.find({ code: 'missing', subject: 'stored checkpoint', detail: 'proofs were made of one' })
     return `${opened} of ${this.#names.length}`
   }
 
@@ -144,7 +148,7 @@ class Verification {
     this.#brokenRules.push(...this.#rules.take(position, leaf))
     const seal = parseSealLeaf(leaf)
     if (seal !== undefined && !this.#seals.has(seal.session))
-      this.#seals.set(seal.session, { ...seal, leaf: Buffer.from(leaf) })
+      this.#seals.set(seal.session, { ...seal, position, leaf: Buffer.from(leaf) })
   }
 
   #replayed(): string {
@@ -193,10 +197,21 @@ class Verification {
       this.report.find({ code: 'missing', subject: proofName(name), detail: `the proof is ${stored.proof.why}` })
     if (!isWholeJournal) this.#unlikeJournal(seal, journalled)
     if (seal.state !== 'complete') this.report.doubt(incomplete(seal))
-    // The row alone proves nothing here: it may be the one that was edited.
-    const sound = seal.state !== 'complete' ? seal.state : isProven && proof.isPinned ? 'proven' : 'self-consistent'
+    // The row alone proves nothing here: it may be the one that was edited. Nor does the log's key, if a thief has it.
+    const isCovered = this.#isCovered(seal)
+    const isSigned = isProven && proof.isPinned && isCovered
+    const sound = seal.state !== 'complete' ? seal.state : isSigned ? 'proven' : 'self-consistent'
     const state = this.report.findings.length > before ? 'finding' : sound
     this.report.list({ name, session, state, lines, endReason })
+  }
+
+  /** Whether something that the log's key alone cannot make vouches for the row of a seal: an epoch, or the outside. */
+  #isCovered({ session, position }: SealRow): boolean {
+    const epochs = this.#journal?.heads ?? []
+    const outside = this.#heads.filter((head) => head.isOutside)
+    const isCovered = [...epochs, ...outside].some(({ size }) => size > position)
+    if (!isCovered) this.report.doubt(`no epoch record covers the seal of session ${session} yet`)
+    return isCovered
   }
 
   /** A seal that does not hold what the journal holds; damage that is already named explains it. */

@@ -174,6 +174,13 @@ test('a seal edited in the ledger to fit a forged recording does not make it pro
   expect(report.recordings.find(({ session }) => session === 'sa')?.state).toBe('finding')
 })
 
+test('a stored checkpoint that was taken away is missing', async () => {
+  const all = await twoSessions()
+  const snapshot = { ...all.snapshot(), checkpoint: undefined }
+  const report = await verifyAll(snapshot, { key: all.key, checkpoint: all.checkpoint })
+  expect(found(report)).toEqual(['missing stored checkpoint'])
+})
+
 test('a journal in which the pinned key begins a second time is found', async () => {
   const all = await twoSessions()
   all.openSegment({ genesisPublicKey: all.key.genesis.publicKey.toString('hex') })
