@@ -158,10 +158,28 @@ export class Access implements AccessContract {
     if (again.kind === 'deny') return this.#refuse(identity, ask, again)
     // Nothing is given under rules that the answers were not asked for.
     if (again.kind === 'incomplete' || again.policy.hash !== policy.hash || again.account !== account)
-      throw new HalliganError('conflict', `policy ${policy.name} changed while the checks were made`, {
-        hint: 'ask again',
-      })
+      throw policyChanged(policy)
     return this.#grant(identity, ask, again, opener, results)
+  }
+
+  /**
+   * The last look before a grant is written, when nothing more is waited for: a lock, a departure or a changed
+   * configuration may have come since the decision, and a voucher's code is dead once its voucher may not vouch.
+   */
+  async #mustStillStand(
+    identity: Identity,
+    ask: GrantAsk,
+    { policy }: Granted,
+    opener: Opener,
+    results: readonly CheckResult[],
+  ): Promise<void> {
+    const now = this.#decide(identity, ask, {})
+    if (now.kind === 'deny') await this.#refuse(identity, ask, now, this.#checkLeaves(identity, ask, policy, results))
+    if (this.policy(policy.name)?.hash !== policy.hash) throw policyChanged(policy)
+    if (!this.#ports.mfa.stillOpens(identity, opener))
+      throw new HalliganError('mfa_required', 'the code that was given for you counts no more', {
+        hint: 'ask another approver or admin for a new one: ssh BOB@BASTION bypass YOU',
+      })
   }
 
   async #refuseChecked(
@@ -232,6 +250,7 @@ export class Access implements AccessContract {
     results: readonly CheckResult[],
   ): Promise<Grant> {
     const { clock, state, registry, channels, nudge, mfa } = this.#ports
+    await this.#mustStillStand(identity, ask, decision, opener, results)
     const at = clock.now()
     const vouchedBy = opener.method === 'vouched' ? opener.by : null
     const checks = results.map(({ record }) => record)
@@ -306,6 +325,10 @@ export class Access implements AccessContract {
     if (target === undefined) return decide([], { user, address, ...ask, target: unknownTarget(ask.target) }, now)
     return decide(this.#ports.policies, { user, address, ...ask, target, standing }, now)
   }
+}
+
+function policyChanged({ name }: Policy): HalliganError {
+  return new HalliganError('conflict', `policy ${name} changed while it was asked for`, { hint: 'ask again' })
 }
 
 /** True for what waits only because a review is overdue (access/approval.ts). */

@@ -90,6 +90,11 @@ export class Mfa implements MfaContract {
     return code === undefined ? undefined : { method: 'vouched', by: code.by, code: code.id }
   }
 
+  /** False when what was to break the glass is a voucher's code that has run out, is spent, or counts no more. */
+  stillOpens(identity: Identity, opener: Opener): boolean {
+    return opener.method !== 'vouched' || this.#vouchings.unspent(identity)?.id === opener.code
+  }
+
   /** What was opened and how is written: a voucher's code has found its one grant. */
   opened(identity: Identity, grant: Grant, opener: Opener): void {
     if (opener.method === 'vouched') this.#vouchings.opened(identity, opener.code, grant.id)

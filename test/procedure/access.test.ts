@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
+import { buildDirectory } from '../../src/identity/directory.ts'
 import { approve, deny, lapse, override } from '../../src/procedure/approve.ts'
 import { endGrant, type EndPorts } from '../../src/procedure/end.ts'
 import { resumeGrants } from '../../src/procedure/sweep.ts'
-import { policyOf, ProcedureWorld } from './world.ts'
+import { people, policyOf, ProcedureWorld } from './world.ts'
 
 const ask = { target: 'web-1', reason: 'checkout is down' }
 const writing = { target: 'orders', account: 'app_readwrite', reason: 'stuck payments' }
@@ -186,4 +187,44 @@ test('at start live grants go on, others end, and a clock set back ends them all
   await resumeGrants(world.end, world.clock.now() + 60_000)
   expect(world.registry.live(live.id)).toBeUndefined()
   expect(await world.state.grant(live.id)).toMatchObject({ state: 'awaiting-review', end: { how: 'expired' } })
+})
+
+/** Runs `act` once, right after the person's waiting requests were read: the last thing that is awaited before a grant is written. */
+function beforeItIsWritten(world: ProcedureWorld, act: () => void): void {
+  const read = world.state.grants.bind(world.state)
+  let isDone = false
+  world.state.grants = async (filter) => {
+    const found = await read(filter)
+    if (filter.states?.includes('requested') === true && !isDone) {
+      isDone = true
+      act()
+    }
+    return found
+  }
+}
+
+test('a lock that falls between the decision and its grant leaves no grant and alarms nobody', async () => {
+  await using world = await ProcedureWorld.open()
+  const alice = await world.proven('alice')
+  const locked = { scope: 'user:alice', by: 'adam', at: world.clock.now(), reason: 'laptop stolen' } as const
+  beforeItIsWritten(world, () => world.registry.lock(locked, { reason: 'revoked', code: 'killed', message: 'locked' }))
+  await expect(world.access.request(alice, { target: 'web-1', reason: 'checkout is down' })).rejects.toMatchObject({
+    code: 'denied',
+  })
+  expect(await world.state.grants({})).toEqual([])
+  expect(await world.state.alerts({ limit: 5 })).toEqual([])
+  expect(await world.leaves('admission-refused')).toHaveLength(1)
+})
+
+test('whoever leaves the configuration between the decision and its grant gets none', async () => {
+  await using world = await ProcedureWorld.open()
+  const user = world.directory.byName('alice')
+  if (user === undefined) throw new Error('no alice')
+  const alice = { ...world.as('alice'), user }
+  expect((await world.mfa.verify(alice, world.code('alice'))).kind).toBe('passed')
+  beforeItIsWritten(world, () => world.directory.replace(buildDirectory(people.filter(({ name }) => name !== 'alice'))))
+  await expect(world.access.request(alice, { target: 'web-1', reason: 'checkout is down' })).rejects.toMatchObject({
+    code: 'denied',
+  })
+  expect(await world.state.grants({})).toEqual([])
 })

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { approve } from '../../src/procedure/approve.ts'
+import { issueBypass } from '../../src/procedure/bypass.ts'
 import type { Check, CheckAnswer, CheckQuestion } from '../../src/procedure/check.ts'
 import { policyOf, ProcedureWorld } from './world.ts'
 
@@ -214,4 +215,22 @@ test('a policy that changes while the check is made gives nothing under the old 
   check.answer('met')
   await expect(asking).rejects.toMatchObject({ code: 'conflict' })
   expect(await world.state.grants({})).toEqual([])
+})
+
+test('a voucher who is locked while the checks are made vouches for nothing, and the code is not spent', async () => {
+  await using world = await ProcedureWorld.open([checked('deny')])
+  const check = new ManualCheck()
+  world.checks.set('desk', check)
+  const { code } = await issueBypass(world.vouch, world.as('bob'), 'alice', 'her phone fell into the sea')
+  const alice = world.as('alice')
+  expect((await world.mfa.verify(alice, code, { kind: 'grant', methods: ['totp'] })).kind).toBe('passed')
+  const asking = world.access.request(alice, { ...ask, incident: 'PX1' })
+  const refused = expect(asking).rejects.toMatchObject({ code: 'mfa_required' })
+  await check.isAsked()
+  const lock = { scope: 'user:bob', by: 'adam', at: world.clock.now(), reason: 'his laptop is gone' } as const
+  world.registry.lock(lock, { reason: 'revoked', code: 'killed', message: 'locked' })
+  check.answer('met')
+  await refused
+  expect(await world.state.grants({})).toEqual([])
+  expect(await world.leaves('code-used')).toEqual([])
 })
