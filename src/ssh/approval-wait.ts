@@ -43,6 +43,7 @@ export interface ApprovalPorts {
 export async function awaitApproval(ports: ApprovalPorts, wait: ApprovalWait): Promise<Grant> {
   const requested = await ports.waitingGrant(wait.identity, wait.target, wait.account)
   if (requested === undefined) throw noGrant(wait)
+  mustBeOpen(ports, wait)
   if (!wait.isTerminal) throw pending(await ports.waiting(requested), ports.clock.now())
   const leave = ports.waits.take(wait.identity.user.name)
   try {
@@ -61,6 +62,7 @@ async function decided(ports: ApprovalPorts, wait: ApprovalWait, requested: Gran
   for (let now: Grant | undefined = requested; ; now = await ports.grant(requested.id)) {
     if (now?.state === 'active') return (await access.liveGrant(wait.identity, wait.target, wait.account)) ?? now
     if (now === undefined || now.state !== 'requested') throw over(requested.id, now)
+    mustBeOpen(ports, wait)
     const waiting = await ports.waiting(now)
     if (wait.gone.aborted) throw pending(waiting, clock.now())
     const news = newsOf(waiting)
@@ -71,6 +73,12 @@ async function decided(ports: ApprovalPorts, wait: ApprovalWait, requested: Gran
     }
     await new Promise<void>((resolve) => clock.after(POLL_MS, resolve))
   }
+}
+
+/** Whoever is locked, or wants what is, waits no longer: after the lock they connect anew. */
+function mustBeOpen({ access }: ApprovalPorts, { identity, target }: ApprovalWait): void {
+  const locked = access.lockOn(identity, target)
+  if (locked !== undefined) throw locked
 }
 
 /** What of it is worth a line at once when it changes. */

@@ -4,6 +4,7 @@ import type { Identity } from '../../src/identity/user.ts'
 import { ApprovalWaits, MAX_WAITS_PER_USER } from '../../src/procedure/approval-waits.ts'
 import type { AccessContract } from '../../src/procedure/contract.ts'
 import type { Waiting } from '../../src/procedure/waiting.ts'
+import { lockedError, Locks } from '../../src/session/locks.ts'
 import { awaitApproval, type ApprovalPorts } from '../../src/ssh/approval-wait.ts'
 import { FakeClock } from '../support/clock.ts'
 import { grantOf } from '../support/grant.ts'
@@ -17,11 +18,18 @@ const alice: Identity = {
 /** One waiting request, and connections that wait for it. */
 function waitingRoom() {
   const clock = new FakeClock()
+  const locks = new Locks()
   let grant: Grant = grantOf(clock.now(), { state: 'requested', activatedAt: null, expiresAt: null })
   const facts = { asked: ['bob'], announcedAt: null as number | null, overrideInMs: 120_000 as number | null }
   const ports: ApprovalPorts = {
     clock,
-    access: { liveGrant: async () => undefined } as Partial<AccessContract> as AccessContract,
+    access: {
+      liveGrant: async () => undefined,
+      lockOn: ({ user }, target) => {
+        const lock = locks.on(user.name, target)
+        return lock === undefined ? undefined : lockedError(lock)
+      },
+    } as Partial<AccessContract> as AccessContract,
     waitingGrant: async () => grant,
     grant: async () => grant,
     waiting: async (waiting): Promise<Waiting> => ({
@@ -39,6 +47,7 @@ function waitingRoom() {
   return {
     clock,
     facts,
+    locks,
     lines,
     gone,
     become: (state: Grant['state']) => {
@@ -109,4 +118,16 @@ test('the line is ASCII whatever the names in it', async () => {
   await room.tick()
   expect(await waiting).toBe('denied')
   for (const line of room.lines) expect(line).toMatch(/^[\x20-\x7e]*$/)
+})
+
+test.each(['user:alice', 'target:web-1', 'all'])('a lock of %s ends the waiting, terminal or not', async (scope) => {
+  const room = waitingRoom()
+  const waiting = room.wait()
+  await room.tick()
+  expect(room.lines).toHaveLength(2)
+  room.locks.add({ scope, by: 'adam', at: room.clock.now(), reason: 'laptop stolen' })
+  await room.tick()
+  expect(await waiting).toBe('denied')
+  expect(room.lines).toHaveLength(2)
+  expect(await room.wait(false)).toBe('denied')
 })
