@@ -28,7 +28,7 @@ WORKDIR /opt/halligan
 COPY package.json LICENSE ./
 COPY --from=packages /opt/halligan/node_modules node_modules
 COPY src src
-COPY test/scenario/*.txt test/scenario/
+COPY test/scenario test/scenario
 COPY --from=page /opt/halligan/web/dist web/dist
 RUN mkdir -p -m 0700 /var/lib/halligan && chown 65532:65532 /var/lib/halligan
 ENV NODE_ENV=production

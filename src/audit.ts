@@ -223,6 +223,8 @@ export type AuditEvent =
       readonly attempts: number
       readonly error: string
     }
+  /** Given up before, and sent again because somebody asked for it. */
+  | { readonly type: 'alert-retried'; readonly alert: string; readonly by: string }
   | { readonly type: 'drill-started'; readonly drill: string; readonly name: string; readonly by: string }
   | {
       readonly type: 'drill-finished'
@@ -243,6 +245,21 @@ export type AuditEvent =
       readonly genesisPublicKey?: string
     }
   | { readonly type: 'ledger-damaged'; readonly problem: string }
+  /** How far the journal had come: what is anchored of the ledger then covers what sessions had recorded. */
+  | { readonly type: 'journal-head'; readonly seq: number; readonly head: string }
+  /** A place took the checkpoint over `size` leaves; `outside`: it ends on another machine. */
+  | {
+      readonly type: 'anchor-acknowledged'
+      readonly anchor: string
+      readonly outside: boolean
+      readonly size: number
+      readonly root: string
+      readonly receipt: string
+    }
+  /** It has not taken any for a while; once for each time it fails. */
+  | { readonly type: 'anchor-failed'; readonly anchor: string; readonly error: string }
+  /** It holds a checkpoint that this ledger does not contain. */
+  | { readonly type: 'anchor-contradicted'; readonly anchor: string; readonly size: number; readonly problem: string }
   | { readonly type: 'recorder-failed'; readonly session: string; readonly error: string }
   | { readonly type: 'clock-stepped'; readonly byMs: number }
   | { readonly type: 'maintenance'; readonly operation: string; readonly target: string; readonly result: string }

@@ -6,7 +6,7 @@ import { approve, deny } from '../procedure/approve.ts'
 import { liftDenial } from '../procedure/lift.ts'
 import { freshMs } from '../procedure/mfa.ts'
 import { mayDecide, waitingOn, type Waiting } from '../procedure/waiting.ts'
-import { print, requireCode, type Run } from './run.ts'
+import { joined, print, requireCode, type Run } from './run.ts'
 import { span, table } from './table.ts'
 
 /** Requests looked at: far more than ever wait at once. */
@@ -22,13 +22,13 @@ export function addApprovalCommands(root: Command, run: Run): void {
     .command('approve')
     .description('approve a request')
     .argument('<request>')
-    .option('--note <text>', 'a comment for the record', '')
+    .option('--note <text...>', 'a comment for the record', joined, '')
     .action((id: string, options: { note: string }) => decideOn(run, id, 'approve', options.note))
   root
     .command('deny')
     .description('deny a request')
     .argument('<request>')
-    .requiredOption('--reason <text>', 'why')
+    .requiredOption('--reason <text...>', 'why', joined)
     .action((id: string, options: { reason: string }) => decideOn(run, id, 'deny', options.reason))
   root
     .command('lift')
@@ -36,7 +36,7 @@ export function addApprovalCommands(root: Command, run: Run): void {
     .argument('<user>')
     .argument('<target>')
     .option('--account <name>', 'the account; may be left out when one alone was denied')
-    .option('--note <text>', 'a comment for the record', '')
+    .option('--note <text...>', 'a comment for the record', joined, '')
     .action((user: string, target: string, options: { account?: string; note: string }) =>
       lift(run, { user, target, account: options.account }, options.note),
     )

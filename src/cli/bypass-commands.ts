@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import { HalliganError } from '../errors.ts'
 import { issueBypass, issueRecoveryCodes } from '../procedure/bypass.ts'
 import { freshMs } from '../procedure/mfa.ts'
-import { requireCode, type Run } from './run.ts'
+import { joined, requireCode, type Run } from './run.ts'
 import { clockTime, printable } from './table.ts'
 
 export function addBypassCommands(root: Command, run: Run): void {
@@ -13,7 +13,7 @@ export function addBypassCommands(root: Command, run: Run): void {
     .command('bypass')
     .description('vouch for someone who lost their second factor: one code, 15 minutes, one grant')
     .argument('<user>')
-    .requiredOption('--reason <text>', 'why you are sure that it is them')
+    .requiredOption('--reason <text...>', 'why you are sure that it is them', joined)
     .action((user: string, options: { reason: string }) => bypass(run, user, options.reason))
   root
     .command('enrol')

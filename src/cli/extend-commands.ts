@@ -6,7 +6,7 @@ import type { Grant } from '../access/grant.ts'
 import { HalliganError } from '../errors.ts'
 import { extend } from '../procedure/extend.ts'
 import { freshMs } from '../procedure/mfa.ts'
-import { print, requireCode, type Run } from './run.ts'
+import { joined, print, requireCode, type Run } from './run.ts'
 import { clockTime, span } from './table.ts'
 
 interface ExtendOptions {
@@ -21,7 +21,7 @@ export function addExtendCommands(root: Command, run: Run): void {
     .description('more time for a running grant; what runs under it keeps its connection')
     .argument('[grant]', 'its id; may be left out when exactly one of yours is live')
     .option('--for <duration>', "how much longer, such as 30m; the policy's default when left out")
-    .option('--reason <text>', 'why, for the people who are told')
+    .option('--reason <text...>', 'why, for the people who are told', joined)
     .option('--json', 'as JSON')
     .action((id: string | undefined, options: ExtendOptions) => extendGrant(run, id, options))
 }

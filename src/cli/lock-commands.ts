@@ -6,7 +6,7 @@ import { HalliganError } from '../errors.ts'
 import type { Identity } from '../identity/user.ts'
 import { lock, scopeOf, unlock } from '../procedure/lock.ts'
 import { lockedError, type Locks, type LockScope } from '../session/locks.ts'
-import { print, requireCode, type Run } from './run.ts'
+import { joined, print, requireCode, type Run } from './run.ts'
 import { span, table } from './table.ts'
 
 /** How long a ceremony counts for what only takes access away. */
@@ -29,7 +29,7 @@ export function addLockCommands(root: Command, run: Run): void {
       .argument('[kind]', 'user or target')
       .argument('[name]', 'whom or what')
       .option('--all', 'everything')
-      .requiredOption('--reason <text>', 'why, for the people who are told')
+      .requiredOption('--reason <text...>', 'why, for the people who are told', joined)
       .option('--json', 'as JSON')
   both('lock', 'take access away at once: from a user, to a target, or from everyone (--all)').action(
     async (kind: string | undefined, name: string | undefined, options: LockOptions) => {

@@ -11,7 +11,7 @@ import type { GrantAsk } from '../procedure/contract.ts'
 import { freshMs } from '../procedure/mfa.ts'
 import { offerFor, offerLines, type Offer } from '../procedure/offer.ts'
 import { waitingLine, waitingOn, type Waiting } from '../procedure/waiting.ts'
-import { print, requireCode, requireOpener, type Run } from './run.ts'
+import { joined, print, requireCode, requireOpener, type Run } from './run.ts'
 import { clockTime, printable, span } from './table.ts'
 
 /** How often a waiting `request --wait` looks whether it has been decided. */
@@ -42,7 +42,7 @@ export function addRequestCommand(root: Command, run: Run): void {
     .description('break the glass: ask for a grant')
     .argument('[target]', 'the target; the one your login named when left out')
     .option('--account <name>', 'login or role on the target')
-    .option('--reason <text>', 'why, for the people who are told')
+    .option('--reason <text...>', 'why, for the people who are told', joined)
     .option('--trigger <name>', 'the named emergency')
     .option('--incident <id>', 'incident reference')
     .option('--for <duration>', 'how long, such as 30m')

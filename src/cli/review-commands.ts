@@ -7,7 +7,7 @@ import { HalliganError } from '../errors.ts'
 import { freshMs } from '../procedure/mfa.ts'
 import { countReviews, reopenReview, review, reviewCase, reviewQueue, type ReviewCase } from '../procedure/review.ts'
 import { reviewText, standingText } from './review-text.ts'
-import { print, requireCode, type RunWith } from './run.ts'
+import { joined, print, requireCode, type RunWith } from './run.ts'
 import { span, table } from './table.ts'
 
 type ReviewRun = RunWith<'clock' | 'review' | 'mfa' | 'sshHint'>
@@ -44,11 +44,11 @@ export function addReviewCommands(root: Command, run: ReviewRun): void {
     .description('one review: what was done and why; with --verdict: judge it')
     .argument('<grant>')
     .option('--verdict <verdict>', 'emergency, mistake or misuse')
-    .option('--findings <text>', 'what was found; needed for mistake and misuse')
+    .option('--findings <text...>', 'what was found; needed for mistake and misuse', joined)
     .option('--follow-up <text>', 'what is to be done about it; may be given several times', gather, [])
     .option('--answer <number=answer>', 'a question of the checklist, such as 1=yes, 2=no, 3=n/a', gather, [])
     .option('--reopen', 'take a verdict back, with --reason')
-    .option('--reason <text>', 'why it is re-opened')
+    .option('--reason <text...>', 'why it is re-opened', joined)
     .option('--json', 'as JSON')
     .action((id: string, options: ReviewOptions) => one(run, id, options))
 }

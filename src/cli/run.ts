@@ -92,6 +92,14 @@ export async function askCode(run: RunWith<'mfa'>, use: CodeUse): Promise<void> 
   }
 }
 
+/**
+ * For options that take a text: `ssh` joins its arguments with spaces, so the quotes that somebody typed around a reason
+ * are gone when it arrives. Declared as `--reason <text...>`, it takes every word up to the next option.
+ */
+export function joined(word: string, before: string | undefined): string {
+  return before === undefined || before === '' ? word : `${before} ${word}`
+}
+
 /** Writes `value` as JSON with `--json`, else the text. */
 export function print(
   run: { readonly io: Pick<CommandIo, 'stdout'> },

@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import { HalliganError } from '../errors.ts'
 import type { Role } from '../identity/user.ts'
 import { killSession, takeBack } from '../procedure/end.ts'
-import { print, requireCode, type Run } from './run.ts'
+import { joined, print, requireCode, type Run } from './run.ts'
 import { span, table } from './table.ts'
 
 /** How long a ceremony counts for kill and revoke, which only take access away. */
@@ -26,7 +26,7 @@ export function addSessionCommands(root: Command, run: Run): void {
     .command('kill')
     .description('end one running session')
     .argument('<session>')
-    .requiredOption('--reason <text>', 'why, shown to the person inside')
+    .requiredOption('--reason <text...>', 'why, shown to the person inside', joined)
     .action(async (id: string, options: { reason: string }) => {
       mustBe(run, ['admin'])
       await requireCode(run, TAKE_AWAY_MS)
@@ -37,7 +37,7 @@ export function addSessionCommands(root: Command, run: Run): void {
     .command('revoke')
     .description('end a grant and everything under it: your own, or as an approver of its policy or an admin')
     .argument('<grant>')
-    .requiredOption('--reason <text>', 'why, shown to the person inside')
+    .requiredOption('--reason <text...>', 'why, shown to the person inside', joined)
     .action(async (id: string, options: { reason: string }) => {
       await requireCode(run, TAKE_AWAY_MS)
       const ended = await takeBack(run.ports.end, run.caller.identity.user, id, options.reason)

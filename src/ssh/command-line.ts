@@ -25,7 +25,7 @@ function words(text: string): string[] {
       if (word !== undefined) found.push(word)
       word = undefined
     } else if (character === quote) quote = undefined
-    else if (quote === undefined && (character === '"' || character === "'")) {
+    else if (quote === undefined && (character === '"' || (character === "'" && !isApostrophe(text, at)))) {
       quote = character
       word ??= ''
     } else if (character === '\\' && quote !== "'" && at + 1 < text.length)
@@ -34,6 +34,11 @@ function words(text: string): string[] {
   }
   if (quote !== undefined) throw usage('a quote is not closed')
   return word === undefined ? found : [...found, word]
+}
+
+/** `--reason "we can't wait"` arrives without its quotes: an apostrophe behind a letter is one, in every language. */
+function isApostrophe(text: string, at: number): boolean {
+  return /[\p{L}\p{N}]$/u.test(text.slice(Math.max(0, at - 2), at))
 }
 
 /** Between double quotes a backslash is itself unless it stands before one that means something there. */

@@ -62,6 +62,21 @@ function speaker(world: ProcedureWorld) {
 
 const asking = ['request', 'orders', '--account', 'app_readwrite', '--reason', 'stuck payments']
 
+test('a reason of many words arrives whole, though ssh took away the quotes around it', async () => {
+  await using world = await ProcedureWorld.open()
+  const say = speaker(world)
+  const words = ['--reason', 'customers', "can't", 'pay', '--json']
+  const asked = await say(
+    world.as('alice'),
+    ['request', 'orders', '--account', 'app_readwrite', ...words],
+    [world.code('alice')],
+  )
+  expect(JSON.parse(asked.out)).toMatchObject({ state: 'requested', reason: "customers can't pay" })
+  const { id } = JSON.parse(asked.out) as { id: string }
+  const denied = await say(world.as('bob'), ['deny', id, '--reason', 'wait', 'for', 'me'], [world.code('bob')])
+  expect(denied.how).toBe(0)
+})
+
 test('what a request would give is shown and not asked for', async () => {
   await using world = await ProcedureWorld.open()
   const say = speaker(world)
