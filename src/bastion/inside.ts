@@ -215,6 +215,7 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
         journal: drill.faults.journalFor(session.id, directory.byName(session.user), journal),
         clock,
         live,
+        maxBytes: current.config.recording.maxBytes,
         onFailure,
       }),
     checkSpace: async () => {
@@ -226,9 +227,9 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
       alertsSent.delete(session.id)
       await sealer.ended(session, sessionEnd, at, alerts)
     },
-    onRecorderFailure: (session, error) => {
-      sessionLog.error('session.recorder-failed', { session: session.id, error })
-      const alerts = recorderAlerts(session, error, current.channels, clock.now(), directory)
+    onRecorderFailure: (session, error, why) => {
+      sessionLog.error('session.recorder-failed', { session: session.id, why, error })
+      const alerts = recorderAlerts(session, error, why, current.channels, clock.now(), directory)
       alertsSent.set(session.id, alerts)
       for (const alert of alerts) void outbox.sendNow(alert)
     },

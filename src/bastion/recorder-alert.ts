@@ -1,4 +1,4 @@
-// That a session could not be recorded. It is told from memory, without a grant in hand: the disk may be what failed.
+// That a session could not be recorded, or not beyond its limit. It is told from memory, without a grant in hand: the disk may be what failed.
 
 import type { Directory } from '../identity/user.ts'
 import { alertsTo } from '../procedure/alert.ts'
@@ -9,11 +9,12 @@ import type { Alert } from '../session/state.ts'
 export function recorderAlerts(
   { id, user, target, account, grant }: Session,
   error: Error,
+  why: 'failed' | 'full',
   channels: readonly string[],
   at: number,
   directory: Directory,
 ): Alert[] {
   const mark = directory.byName(user)?.isDrill === true ? { drill: true } : {}
   const facts = { session: id, user, target, account, grant, error: error.message, ...mark }
-  return alertsTo(channels, 'recorder.failed', facts, at)
+  return alertsTo(channels, why === 'full' ? 'recording.full' : 'recorder.failed', facts, at)
 }

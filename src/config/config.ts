@@ -18,6 +18,10 @@ export interface Config {
   /** Absolute. */
   readonly recordingsDirectory: string
   readonly journal: { readonly segmentBytes: number }
+  readonly recording: {
+    /** A session that has written so much is ended. */
+    readonly maxBytes: number
+  }
   readonly secrets: SecretSource
   /** With those who are disabled: their names and keys stay taken, nothing is opened to them. */
   readonly users: readonly User[]

@@ -20,7 +20,15 @@ const NAMED = {
 } as const
 
 /** Everything else that is a setting of the installation. */
-const SETTINGS = ['hostname', 'listen', 'stateDirectory', 'recordingsDirectory', 'journal', 'secrets'] as const
+const SETTINGS = [
+  'hostname',
+  'listen',
+  'stateDirectory',
+  'recordingsDirectory',
+  'journal',
+  'recording',
+  'secrets',
+] as const
 
 /** Fields that follow from others. */
 const DERIVED: ReadonlySet<string> = new Set(['hash', 'name'])

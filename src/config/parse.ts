@@ -137,6 +137,7 @@ function configOf(
     stateDirectory: below(written.state),
     recordingsDirectory: below(written.recordings ?? `${written.state}/recordings`),
     journal: { segmentBytes: written.journal.segment },
+    recording: written.recording,
     secrets: { directory: below(secrets.directory), key: keySourceOf(secrets.key, below) },
     users: written.users.map(userOf),
     targets: written.targets.map((target) => targetOf(target, pems)),

@@ -20,6 +20,8 @@ const MAX_KEYS = 20
 
 const MIN_SEGMENT_BYTES = 64 * 1024
 const MAX_SEGMENT_BYTES = 4 * 1024 ** 3
+/** A session must at least get as far as its first screen and its end. */
+const MIN_RECORDING_BYTES = 1024 ** 2
 
 function listen(defaultPort: number) {
   return { host: host.default('127.0.0.1'), port: listenPort.default(defaultPort) }
@@ -82,6 +84,14 @@ export const configSchema = z.strictObject({
       segment: size
         .prefault('64MiB')
         .refine((bytes) => bytes >= MIN_SEGMENT_BYTES && bytes <= MAX_SEGMENT_BYTES, { error: 'from 64KiB to 4GiB' }),
+    })
+    .prefault({}),
+  recording: z
+    .strictObject({
+      maxBytes: size
+        .prefault('4GiB')
+        .refine((bytes) => bytes >= MIN_RECORDING_BYTES, { error: 'at least 1MiB' })
+        .describe('A session that has written so much is ended.'),
     })
     .prefault({}),
   secrets: z.strictObject({

@@ -50,7 +50,16 @@ const wordings: ReadonlyMap<string, Wording> = new Map<string, Wording>([
   ['review.done', { severity: 'info', title: (s) => `reviewed: ${someone(s)}${on(s)}` }],
   ['review.reopened', { severity: 'warning', title: (s) => `a review is open again: ${someone(s)}${on(s)}` }],
   ['recorder.failed', { severity: 'critical', title: (s) => `a session could not be recorded and was ended${on(s)}` }],
-  ['anchor.failed', { severity: 'error', title: () => 'the ledger could not be anchored outside this machine' }],
+  [
+    'recording.full',
+    { severity: 'error', title: (s) => `a session wrote more than is kept of one, and was ended${on(s)}` },
+  ],
+  ['anchor.failed', { severity: 'error', title: (s) => `the ledger could not be anchored${called(s)}` }],
+  ['anchor.recovered', { severity: 'notice', title: (s) => `the ledger is anchored again${called(s)}` }],
+  [
+    'anchor.contradicted',
+    { severity: 'critical', title: (s) => `the ledger is not the one that was anchored${called(s)}: it was cut or rewritten` },
+  ],
   ['journal.recovered', { severity: 'error', title: () => 'Halligan started after a crash or damage' }],
   ['user.locked-out', { severity: 'error', title: (s) => `wrong codes for ${someone(s)}: the key may be stolen` }],
   [

@@ -12,6 +12,7 @@ import { headerOf, openedLeaf, openRow, sessionOf, type AdmissionRequest } from 
 import { scopeProblem } from './scope.ts'
 import type { Recorder } from './recorder.ts'
 import type { Registry } from './registry.ts'
+import type { OnRecorderFailure } from './session-recorder.ts'
 import type { Session, SessionEnd } from './session.ts'
 import type { Alert, State } from './state.ts'
 
@@ -182,7 +183,7 @@ export interface AdmissionPorts {
   readonly openRecorder: (
     session: Session,
     header: Readonly<Record<string, unknown>>,
-    onFailure: (error: Error) => void,
+    onFailure: OnRecorderFailure,
   ) => Promise<Recorder>
   /** Refuses a new session when it could not be recorded, for want of room or of a journal: throws `unavailable`. */
   readonly checkSpace: () => Promise<void>
@@ -192,8 +193,8 @@ export interface AdmissionPorts {
   readonly gate: Gate
   /** The row, the alert, the seal: whatever follows the last line. Never throws. */
   readonly onEnded: (session: Session, end: SessionEnd, at: number) => Promise<void>
-  /** Tells people at once, from memory, that recording failed. */
-  readonly onRecorderFailure: (session: Session, error: Error) => void
+  /** Tells people at once, from memory, that recording failed, or that the session has written as much as one may. */
+  readonly onRecorderFailure: (session: Session, error: Error, why: Parameters<OnRecorderFailure>[1]) => void
 }
 
 /**
@@ -228,10 +229,10 @@ export async function admit(ports: AdmissionPorts, request: AdmissionRequest): P
       alerts: ports.openedAlerts(session, grant),
     })
     written = 'row'
-    const recorder = await ports.openRecorder(session, headerOf(session, grant, request.what), (error) => {
-      ports.onRecorderFailure(session, error)
+    const recorder = await ports.openRecorder(session, headerOf(session, grant, request.what), (error, why) => {
+      ports.onRecorderFailure(session, error, why)
       admission.end({
-        reason: 'recorder-failed',
+        reason: why === 'full' ? 'recording-full' : 'recorder-failed',
         code: 'recorder_failed',
         message: error.message,
       })

@@ -1,9 +1,11 @@
 // The recorder of one session: numbers its lines, gives them their times, keeps characters whole, and tells watchers
-// what is durable. It forwards nothing and decides nothing; its first failure is its last word.
+// what is durable. It forwards nothing and decides nothing; its first failure is its last word. A session that has
+// written as much as one may is over as well, but is still allowed to say so.
 
 import type { Clock, Timer } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
 import type { EventCode, LineBody, Stream } from '../recording/event-line.ts'
+import { lineSize } from './line-size.ts'
 import type { Live } from './live.ts'
 import type { Journal, Recorder } from './recorder.ts'
 import { splitCharacterBytes, pieces } from './whole-characters.ts'
@@ -16,9 +18,14 @@ export interface RecorderOptions {
   readonly journal: Journal
   readonly clock: Clock
   readonly live: Live
-  /** Called once, at the first failure, with `recorder_failed`. */
-  readonly onFailure: (error: HalliganError) => void
+  /** What the session may write, in bytes before they are lines (`lineSize`); absent: as much as the disk takes. */
+  readonly maxBytes?: number
+  /** Called once, at the first failure or at the limit, with `recorder_failed`. */
+  readonly onFailure: OnRecorderFailure
 }
+
+/** `full`: the session has written as much as one may; its last lines are recorded all the same. */
+export type OnRecorderFailure = (error: HalliganError, why: 'failed' | 'full') => void
 
 /** The first part of a split character waits so long for the second; a person does not notice. */
 const characterWaitMs = 5
@@ -47,7 +54,8 @@ class SessionRecorder implements Recorder {
   readonly #journal: Journal
   readonly #clock: Clock
   readonly #live: Live
-  readonly #onFailure: (error: HalliganError) => void
+  readonly #onFailure: OnRecorderFailure
+  readonly #maxBytes: number
   readonly #openedUs: number
   #seq = 0
   #lastUs: number
@@ -55,14 +63,18 @@ class SessionRecorder implements Recorder {
   #wallBaseMs: number
   #held: Held | null = null
   #pendingBytes = 0
+  #writtenBytes = 0
+  /** Nothing is forwarded any more; `#isFull` says whether last words are still taken. */
   #failure: HalliganError | null = null
+  #isFull = false
 
-  constructor({ session, journal, clock, live, onFailure }: RecorderOptions) {
+  constructor({ session, journal, clock, live, maxBytes, onFailure }: RecorderOptions) {
     this.session = session
     this.#journal = journal
     this.#clock = clock
     this.#live = live
     this.#onFailure = onFailure
+    this.#maxBytes = maxBytes ?? Number.POSITIVE_INFINITY
     this.#openedUs = Math.round(clock.monotonicUs())
     this.#lastUs = this.#openedUs
     this.#wallBaseMs = clock.now() - this.#openedUs / 1000
@@ -92,7 +104,7 @@ class SessionRecorder implements Recorder {
   }
 
   async fact(code: EventCode, data: unknown): Promise<void> {
-    if (this.#failure !== null) throw this.#failure
+    if (this.#failure !== null && !(this.#isFull && isLastWord(code, data))) throw this.#failure
     this.#letGo()
     await this.#record({ kind: 'fact', code, data })
   }
@@ -164,27 +176,64 @@ class SessionRecorder implements Recorder {
 
   async #append(monotonicUs: number, wallMs: number, body: LineBody): Promise<void> {
     const { session } = this
+    const isLast = body.kind === 'fact' && isLastWord(body.code, body.data)
+    if (!isLast) this.#count(body)
     const seq = this.#seq++
     const interval = (monotonicUs - this.#lastUs) / 1e6
     this.#lastUs = monotonicUs
     try {
       await this.#journal.append({ session, seq, monotonicUs, wallMs, interval, body })
     } catch (error) {
-      this.#fail(error)
+      throw this.#fail(error)
     }
     // A line that became durable beside one that did not is not forwarded either: the session is over.
-    if (this.#failure !== null) throw this.#failure
+    if (this.#failure !== null && !(this.#isFull && isLast)) throw this.#failure
     this.#live.publish({ session, seq, sinceOpenUs: monotonicUs - this.#openedUs, body })
   }
 
-  #fail(cause: unknown): void {
-    if (this.#failure !== null) return
+  /** Throws when the line would be beyond the limit: then it gets no number, and neither does anything but last words. */
+  #count(body: LineBody): void {
+    if (this.#failure !== null) throw this.#failure
+    const size = lineSize(body)
+    if (this.#writtenBytes + size > this.#maxBytes) throw this.#end()
+    this.#writtenBytes += size
+  }
+
+  #end(): HalliganError {
+    const most = sizeText(this.#maxBytes)
+    const failure = new HalliganError('recorder_failed', `this session has written ${most}, the most kept of one`, {
+      hint: 'connect again: the grant goes on, and what was done until here is recorded',
+    })
+    this.#failure = failure
+    this.#isFull = true
+    this.#onFailure(failure, 'full')
+    return failure
+  }
+
+  #fail(cause: unknown): HalliganError {
+    if (this.#failure !== null) return this.#failure
     const known = cause instanceof HalliganError ? cause : undefined
     const why = known === undefined ? '' : `: ${known.message}`
     this.#failure = new HalliganError('recorder_failed', `this session can no longer be recorded${why}`, {
       hint: `tell the operator of Halligan: ${known?.hint ?? 'the log has the cause'}`,
       cause,
     })
-    this.#onFailure(this.#failure)
+    this.#onFailure(this.#failure, 'failed')
+    return this.#failure
   }
+}
+
+/** Why the session ended and with which status, and what the clock did before: written also beyond the limit. */
+function isLastWord(code: EventCode, data: unknown): boolean {
+  if (code === 'x') return true
+  const { kind } = (data ?? {}) as { readonly kind?: unknown }
+  return code === 'n' && (kind === 'end' || kind === 'clock')
+}
+
+/** As it is configured: `4 GiB`. */
+function sizeText(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB'] as const
+  let power = 0
+  while (power < units.length - 1 && bytes % 1024 ** (power + 1) === 0) power++
+  return `${bytes / 1024 ** power} ${units[power]}`
 }

@@ -43,6 +43,8 @@ export interface SessionEnd {
     | 'returned'
     | 'killed'
     | 'recorder-failed'
+    /** It has written as much as is kept of one session (`recording.maxBytes`); all of that is recorded. */
+    | 'recording-full'
     | 'unreachable'
     | 'protocol-violation'
     | 'shutdown'

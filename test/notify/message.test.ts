@@ -70,6 +70,7 @@ const events: readonly (readonly [type: string, said: RegExp])[] = [
   ['review.overdue', /overdue/],
   ['review.escalated', /still not done/],
   ['recorder.failed', /not be recorded/],
+  ['recording.full', /more than is kept/],
   ['anchor.failed', /anchored/],
   ['user.locked-out', /stolen/],
   ['access.locked', /locked/],

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Grant } from '../../src/access/grant.ts'
 import { type OpenJournal, openJournal } from '../../src/journal/journal.ts'
 import { endGrant } from '../../src/procedure/end.ts'
+import { sealStateOf } from '../../src/procedure/seal.ts'
 import { Admission, admit, type AdmissionPorts } from '../../src/session/admission.ts'
 import type { AdmissionRequest } from '../../src/session/opening.ts'
 import { Live } from '../../src/session/live.ts'
@@ -45,6 +46,9 @@ afterEach(async () => {
   rmSync(folder, { recursive: true })
 })
 
+/** What these tests let one session write. */
+const maxBytes = 1 << 20
+
 /** Everything real; `before` and `after` each step of opening may wait. */
 function ports(at: (point: string) => Promise<void> | void = () => {}): AdmissionPorts {
   const { clock, state, registry } = world
@@ -62,7 +66,8 @@ function ports(at: (point: string) => Promise<void> | void = () => {}): Admissio
     ceremony: (identity, covered) => world.access.ceremony(identity, covered),
     openRecorder: async (session, header, onFailure) => {
       await at('before the header')
-      const recorder = await openRecorder({ session: session.id, header, journal, clock, live: new Live(), onFailure })
+      const live = new Live()
+      const recorder = await openRecorder({ session: session.id, header, journal, clock, live, maxBytes, onFailure })
       await at('after the header')
       return recorder
     },
@@ -166,6 +171,19 @@ test('a recording ends with the status that the person saw', async () => {
     await admission.ended
     expect((await linesOf(admission.session.id)).at(-1)).toMatch(new RegExp(`^\\[[\\d.e-]+,"x","${status}"\\]$`))
   }
+})
+
+test('a session that has written as much as one may says so in its recording, and is sealed as complete', async () => {
+  const admission = await admit(ports(), request)
+  const { recorder } = admission
+  await expect(recorder.bytes('o', Buffer.alloc(maxBytes))).rejects.toMatchObject({ code: 'recorder_failed' })
+  expect(admission.signal.reason).toMatchObject({ reason: 'recording-full', code: 'recorder_failed' })
+  const end = await admission.ended
+  expect(end.isRecorded).toBeUndefined()
+  expect(sealStateOf(end)).toBe('complete')
+  const [reason, exit] = (await linesOf(admission.session.id)).slice(-2)
+  expect(reason).toContain('"kind":"end","reason":"recording-full","message":"this session has written 1 MiB')
+  expect(exit).toContain('"x","75"')
 })
 
 test('an admission cannot be made elsewhere', () => {

@@ -32,20 +32,26 @@ interface Opened {
   readonly clock: FakeClock
   readonly published: LiveEvent[]
   readonly failures: HalliganError[]
+  readonly why: string[]
   /** Lines behind the header. */
   lines(): Promise<EventLine[]>
   /** The same as text. */
   text(): Promise<string[]>
 }
 
-async function opened(into: Journal = journal): Promise<Opened> {
+async function opened(into: Journal = journal, maxBytes?: number): Promise<Opened> {
   const session = `s${sessions++}`
   const [clock, live] = [new FakeClock(), new Live()]
   const published: LiveEvent[] = []
   const failures: HalliganError[] = []
   live.watch(session, (event) => published.push(event))
-  const onFailure = (error: HalliganError) => failures.push(error)
-  const recorder = await openRecorder({ session, header, journal: into, clock, live, onFailure })
+  const why: string[] = []
+  const onFailure = (error: HalliganError, kind: string) => {
+    failures.push(error)
+    why.push(kind)
+  }
+  const limit = maxBytes === undefined ? {} : { maxBytes }
+  const recorder = await openRecorder({ session, header, journal: into, clock, live, onFailure, ...limit })
   const text = async () => {
     const lines: string[] = []
     for await (const { seq, line } of into.lines(session)) {
@@ -56,7 +62,7 @@ async function opened(into: Journal = journal): Promise<Opened> {
     return lines.slice(1)
   }
   const lines = async () => (await text()).map((line) => decodeLine(Buffer.from(line)))
-  return { recorder, clock, published, failures, lines, text }
+  return { recorder, clock, published, failures, why, lines, text }
 }
 
 const isSettled = async (promise: Promise<unknown>): Promise<boolean> => {
@@ -313,5 +319,82 @@ describe('what is not durable', () => {
     const { recorder, failures } = await opened()
     await expect(recorder.fact('n', () => {})).rejects.toMatchObject({ code: 'recorder_failed' })
     expect(failures.length).toBe(1)
+  })
+})
+
+describe('a session that has written as much as one may', () => {
+  const most = 4096
+  const lastWords = async (recorder: Recorder): Promise<void> => {
+    await recorder.fact('n', { kind: 'end', reason: 'recording-full', message: 'it is full' })
+    await recorder.fact('x', '75')
+  }
+
+  test('writes nothing beyond it but why it ended, and is told once', async () => {
+    const { recorder, failures, why, published, text } = await opened(journal, most)
+    await recorder.bytes('o', Buffer.alloc(most / 2, 'a'))
+    const beyond = [
+      () => recorder.bytes('i', Buffer.alloc(most, 'b')),
+      () => recorder.bytes('o', Buffer.from('c')),
+      () => recorder.bulk('i', Buffer.from('d')),
+      () => recorder.fact('q', { id: 1, sql: 'select 1' }),
+      () => recorder.fact('n', { kind: 'server-notice', message: 'e' }),
+    ]
+    for (const write of beyond) await expect(write()).rejects.toMatchObject({ code: 'recorder_failed' })
+    await lastWords(recorder)
+    expect([failures.length, why]).toEqual([1, ['full']])
+    const lines = await text()
+    expect(lines).toHaveLength(3)
+    expect(lines[1]).toContain('"recording-full"')
+    expect(lines[2]).toBe('[0,"x","75"]')
+    // Numbers have no gap, and watchers see the end.
+    expect(published.map(({ seq }) => seq)).toEqual([0, 1, 2, 3])
+  })
+
+  test('has nothing forwarded that waits for the disk beside what was too much', async () => {
+    const { journal: slow, letGo } = gated()
+    letGo()
+    const { recorder, text } = await opened(slow, most)
+    const before = recorder.bytes('i', Buffer.from('first'))
+    const beyond = recorder.bytes('i', Buffer.alloc(most, 'b'))
+    const settled = Promise.allSettled([before, beyond])
+    letGo()
+    expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    const reason = recorder.fact('n', { kind: 'end', reason: 'recording-full', message: 'it is full' })
+    letGo()
+    await reason
+    const exit = recorder.fact('x', '75')
+    letGo()
+    await exit
+    expect((await text()).map((line) => line.slice(0, 7))).toEqual(['[0,"i",', '[0,"n",', '[0,"x",'])
+  })
+
+  test('counts facts by their text and half a character that waits', async () => {
+    const { recorder, why, clock } = await opened(journal, most)
+    await recorder.fact('q', { id: 1, sql: 'x'.repeat(most - 600) })
+    for (let n = 0; n < 10; n++) {
+      const held = recorder.bytes('o', Buffer.of(0xe2)).catch(() => 'refused')
+      clock.advance(5)
+      if ((await held) === 'refused') break
+    }
+    expect(why).toEqual(['full'])
+  })
+
+  test('that ended for another reason still says which', async () => {
+    const { recorder, why, text } = await opened(journal, 1024)
+    await recorder.bytes('o', Buffer.alloc(700, 'a'))
+    await recorder.fact('n', { kind: 'end', reason: 'killed', message: 'm'.repeat(400) })
+    await recorder.fact('x', '130')
+    expect(why).toEqual([])
+    expect(await text()).toHaveLength(3)
+  })
+
+  test('and whose disk then fails has no last words', async () => {
+    const { journal: breaking, letGo, break: breakIt } = gated()
+    letGo()
+    const { recorder, failures } = await opened(breaking, most)
+    await expect(recorder.bytes('o', Buffer.alloc(most))).rejects.toMatchObject({ code: 'recorder_failed' })
+    breakIt()
+    await expect(lastWords(recorder)).rejects.toMatchObject({ code: 'recorder_failed' })
+    expect(failures).toHaveLength(1)
   })
 })

@@ -172,7 +172,9 @@ export async function startWorld(options: WorldOptions = {}) {
     openRecorder: async (session, header, onFailure) => {
       if (journal !== undefined)
         return openRecorder({ session: session.id, header, journal, clock, live: new Live(), onFailure })
-      const recorder = new MemoryRecorder(session.id, onFailure)
+      const recorder = new MemoryRecorder(session.id, (error) =>
+        onFailure(new HalliganError('recorder_failed', error.message), 'failed'),
+      )
       recorders.set(session.id, recorder)
       await recorder.fact('m', header)
       return recorder

@@ -46,7 +46,15 @@ function shortened(value: string): string {
   return value.length > VALUE_CHARS ? `${value.slice(0, VALUE_CHARS)}… (${value.length} characters)` : value
 }
 
-const badEnds = ['killed', 'revoked', 'expired', 'recorder-failed', 'protocol-violation', 'unannounced']
+const badEnds = [
+  'killed',
+  'revoked',
+  'expired',
+  'recorder-failed',
+  'recording-full',
+  'protocol-violation',
+  'unannounced',
+]
 
 function isBad(code: string, data: unknown): boolean {
   if (code === 'x') return String(data) !== '0'
