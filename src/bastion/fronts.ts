@@ -117,6 +117,7 @@ function openWeb(
     ports: {
       clock,
       directory: inside.directory,
+      watchPeople: (listener) => inside.current.directory.watch(listener),
       mfa: inside.mfa,
       state,
       live: inside.live,

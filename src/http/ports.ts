@@ -58,6 +58,8 @@ export interface Recordings {
 export interface HttpPorts {
   readonly clock: Clock
   readonly directory: Directory
+  /** Calls back when other people, or the same with other roles, are in force; gives what ends that. */
+  readonly watchPeople: (listener: () => void) => () => void
   readonly mfa: Pick<MfaContract, 'verify'>
   readonly state: Pick<State, 'grant' | 'grants' | 'session' | 'sessions' | 'alerts' | 'locks' | 'ledgerHead'>
   readonly live: Live

@@ -66,6 +66,8 @@ export type Route =
       readonly access: Exclude<Access, 'anyone'>
       /** Checks and writes the view's leaf before the upgrade; what it gives serves the socket. */
       readonly open: (house: House, call: Call, caller: Caller) => Promise<Serve>
+      /** Throws when the caller may look no longer; asked after each change of the people. Absent: each message is judged. */
+      readonly still?: (house: House, call: Call, caller: Caller) => Promise<unknown>
     }
 
 /** Reads untrusted input by its schema. Throws `usage` naming the first field that is wrong. */

@@ -81,6 +81,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const unwatch = held.watch((_scope, lock) => {
     if (lock !== undefined) house.sessions.closeOf((user) => pageRefusal(held, user) !== undefined)
   })
+  const unwatchPeople = house.ports.watchPeople(() => house.sessions.closeOf((user) => user.isDisabled === true))
   return {
     url,
     port,
@@ -91,6 +92,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     },
     close: async () => {
       unwatch()
+      unwatchPeople()
       house.sessions.closeAll()
       for (const client of app.websocketServer.clients) client.terminate()
       await app.close()
@@ -201,7 +203,7 @@ function addRoute(
   origins: () => Origins,
   answering: Answering,
 ): void {
-  const admitted = new WeakMap<FastifyRequest, { readonly serve: Serve; readonly caller: Caller }>()
+  const admitted = new WeakMap<FastifyRequest, Admitted>()
   const check = (request: FastifyRequest) => {
     origins().checkCaller(request.headers, route.kind)
     if (route.access === 'anyone') return undefined
@@ -223,12 +225,14 @@ function addRoute(
         preValidation: async (request, reply) => {
           const caller = check(request)
           if (!request.ws || caller === undefined) throw new HalliganError('usage', 'this address speaks websocket')
-          admitted.set(request, { caller, serve: await route.open(house, callOf(request, reply), caller) })
+          const call = callOf(request, reply)
+          const still = async () => route.still?.(house, call, caller)
+          admitted.set(request, { caller, still, serve: await route.open(house, call, caller) })
         },
         handler: (socket, request) => {
           const admission = admitted.get(request)
           if (admission === undefined) return socket.terminate()
-          return serveSocket(house, socket, admission.caller, admission.serve)
+          return serveSocket(house, socket, admission)
         },
       })
       return
@@ -275,14 +279,30 @@ function callOf(request: FastifyRequest, reply: FastifyReply): Call {
   }
 }
 
-/** Keeps a socket within its bounds: counted, pinged, and closed with its browser session. */
-async function serveSocket(house: House, socket: WebSocket, { session }: Caller, serve: Serve): Promise<void> {
+/** A socket whose caller may look: what serves it, and what asks again (throws when they may no longer). */
+interface Admitted {
+  readonly caller: Caller
+  readonly serve: Serve
+  readonly still: () => Promise<unknown>
+}
+
+/** Keeps a socket within its bounds: counted, pinged, closed with its browser session and when it may not be seen. */
+async function serveSocket(house: House, socket: WebSocket, admitted: Admitted): Promise<void> {
+  const { serve, still } = admitted
+  const { session } = admitted.caller
   const out = new Outbound(socket, house.ports.clock)
   const release = house.sessions.takeSocket(session, SOCKETS_PER_SESSION)
   if (release === undefined) return out.close(1013, 'too many open sockets')
   const onOver = () => out.close(closeCodes.notPermitted, 'signed out')
   session.signal.addEventListener('abort', onOver, { once: true })
   if (session.signal.aborted) onOver()
+  // A store that does not answer shows nothing either.
+  const look = () => {
+    still().catch(() => out.close(closeCodes.notPermitted, 'you may no longer see this'))
+  }
+  const unwatch = house.ports.watchPeople(look)
+  // A change may have come while the socket was being opened.
+  look()
   // Nothing is expected from a browser here; saying something is not how this protocol goes.
   socket.on('message', () => out.close(1008, 'this socket only listens'))
   const stop = ping(house, socket)
@@ -290,6 +310,7 @@ async function serveSocket(house: House, socket: WebSocket, { session }: Caller,
     await serve(out)
   } finally {
     stop()
+    unwatch()
     session.signal.removeEventListener('abort', onOver)
     release()
   }

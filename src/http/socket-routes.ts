@@ -106,7 +106,7 @@ function closed(out: Outbound): Promise<void> {
 }
 
 export const socketRoutes: readonly Route[] = [
-  { kind: 'socket', path: '/ws/sessions/:id/live', access: 'signed-in', open: live },
-  { kind: 'socket', path: '/ws/sessions/:id/events', access: 'signed-in', open: events },
+  { kind: 'socket', path: '/ws/sessions/:id/live', access: 'signed-in', open: live, still: visibleSession },
+  { kind: 'socket', path: '/ws/sessions/:id/events', access: 'signed-in', open: events, still: visibleSession },
   { kind: 'socket', path: '/ws/events', access: 'signed-in', open: feed },
 ]

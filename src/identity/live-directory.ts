@@ -9,6 +9,7 @@ export class LiveDirectory implements Directory {
   #people: Directory
   /** By name; changed only here. What is dropped from it is disabled for ever. */
   readonly #seen = new Map<string, User>()
+  readonly #listeners = new Set<() => void>()
 
   constructor(people: Directory) {
     this.#people = people
@@ -31,6 +32,13 @@ export class LiveDirectory implements Directory {
   replace(people: Directory): void {
     for (const name of this.#seen.keys()) if (people.byName(name) === undefined) this.#seen.delete(name)
     this.#people = people
+    for (const listener of this.#listeners) listener()
+  }
+
+  /** Calls `listener`, which must not throw, after each change; the returned function ends it. */
+  watch(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   #live(name: string): User {

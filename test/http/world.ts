@@ -206,6 +206,7 @@ export async function startWorld(
     ports: {
       clock,
       directory,
+      watchPeople: (listener) => directory.watch(listener),
       mfa,
       requests: { decisions, offers, access },
       state,
@@ -218,6 +219,7 @@ export async function startWorld(
         },
       },
       drills,
+      anchors: { status: () => ({ promisedMs: null, windowMs: null, places: [] }) },
       sessions: {
         kill: async (session, by, reason) => {
           kills.push({ session, by, reason })
