@@ -26,8 +26,11 @@ export async function extend(
   const lock = ports.registry.locks.on(by.user.name) ?? ports.registry.locks.on(grant.user, grant.target)
   if (lock !== undefined) throw lockedError(lock)
   const policy = ports.policy(grant.policy)
-  if (policy === undefined)
-    throw new HalliganError('denied', `policy ${grant.policy} is gone: grant ${grantId} cannot be extended`)
+  // Longer by the rule it was given under or not at all: a changed one may be looser, an old one may have been too loose.
+  if (policy === undefined || policy.hash !== grant.policyHash)
+    throw new HalliganError('denied', `policy ${grant.policy} has changed since grant ${grantId} was given`, {
+      hint: 'request a new grant when this one has ended',
+    })
   const at = ports.clock.now()
   const { expiresAt, latest } = extensionOf(policy, grant, by.user, durationMs, at)
   const why = checkedReason(reason, policy.reason.minLength)

@@ -104,6 +104,17 @@ test('of two extensions at once one is given', async () => {
   expect(world.registry.live(grant.id)?.expiresAt).toBe(stored?.expiresAt)
 })
 
+test('a grant of a policy that has changed since is not extended, neither by the old rule nor by the new', async () => {
+  await using opening = await opened({ count: 1, self: true })
+  const { world, grant } = opening
+  const duration = { defaultMs: 30 * minute, maxMs: 480 * minute, extensions: { count: 9, self: true } }
+  for (const policy of [() => policyOf({ duration, hash: 'b'.repeat(64) }), () => undefined])
+    await expect(
+      extend({ ...world.end, policy }, world.as('alice'), grant.id, why, 300 * minute),
+    ).rejects.toMatchObject({ code: 'denied' })
+  expect((await world.state.grant(grant.id))?.extensions).toEqual([])
+})
+
 test('what is unknown, over, or over in memory alone is not extended', async () => {
   await using opening = await opened({ count: 5, self: true })
   const { world, grant } = opening
