@@ -199,6 +199,19 @@ export type AuditEvent =
       readonly grant: string
       readonly waitedMs: number
     }
+  /** Told by its words alone: a notice. Each one is marked in its recording; what comes within a minute is counted here. */
+  | {
+      readonly type: 'risky-action'
+      /** Absent: it was refused before a session opened. */
+      readonly session?: string
+      readonly grant: string
+      /** A kind of statement (pgwire/risky-statement.ts), never its text. */
+      readonly what: string
+      /** Number of the statement in the recording. */
+      readonly statement?: number
+      /** More of the same since the last leaf of it, this one among them. */
+      readonly count?: number
+    }
   | { readonly type: 'session-kill'; readonly session: string; readonly by: string; readonly reason: string }
   | {
       readonly type: 'session-viewed'
@@ -206,6 +219,8 @@ export type AuditEvent =
       readonly by: string
       readonly how: 'replay' | 'live' | 'download' | 'reveal'
     }
+  /** `query` as it was typed, its first characters; `hits`: how many the person was told of. */
+  | { readonly type: 'searched'; readonly by: string; readonly query: string; readonly hits: number }
   | { readonly type: 'web-login'; readonly user: string; readonly address: string }
   | { readonly type: 'web-link-issued'; readonly user: string; readonly address: string }
   | {

@@ -10,14 +10,17 @@ import { AddressDelay } from '../identity/lockout.ts'
 import type { Identity } from '../identity/user.ts'
 import { mayExtend, mayRevoke } from '../access/extension.ts'
 import type { Grant } from '../access/grant.ts'
+import type { Anchoring } from '../procedure/anchoring.ts'
 import type { DrillContract } from '../procedure/drill.ts'
 import { endGrant, killSession } from '../procedure/end.ts'
 import { extend } from '../procedure/extend.ts'
 import { lock, unlock } from '../procedure/lock.ts'
 import { offerFor, offerLines } from '../procedure/offer.ts'
+import { RiskyActions } from '../procedure/risky-action.ts'
 import { waitingOn } from '../procedure/waiting.ts'
 import { PostgresServer } from '../postgres/server.ts'
 import { dialCommand } from '../pty/upstream.ts'
+import type { Admit } from '../session/admission.ts'
 import { listenSsh } from '../ssh/server.ts'
 import { sshDialer } from '../ssh/upstream.ts'
 import { commandsFor } from './commands.ts'
@@ -58,13 +61,15 @@ export async function openFronts(
   sealer: Sealer,
   opened: AsyncDisposableStack,
   drills: DrillContract,
+  anchors: Anchoring,
 ): Promise<Fronts> {
-  const postgres = await openPostgres(options, durable, inside)
+  const risky = riskyActions(options.clock, durable, inside)
+  const postgres = await openPostgres(options, durable, inside, risky)
   opened.defer(() => postgres.close())
-  const web = await openWeb(options, durable, inside, sealer, drills)
+  const web = await openWeb(options, durable, inside, sealer, drills, anchors)
   opened.defer(() => web.close())
   durable.page.url ??= web.url
-  const ssh = await openSsh(options, durable, inside, {
+  const ssh = await openSsh(options, durable, inside, risky, {
     postgres: reachable(options.config, postgres),
     web,
     drills,
@@ -74,10 +79,36 @@ export async function openFronts(
   return { ssh: place(ssh), postgres: place(postgres), web }
 }
 
+function riskyActions(clock: Clock, { state, outbox }: Durable, { access, current }: Inside): RiskyActions {
+  return new RiskyActions({
+    clock,
+    state,
+    policy: (grant) => access.policy(grant),
+    get channels() {
+      return current.channels
+    },
+    nudge: () => outbox.nudge(),
+  })
+}
+
+/** A command that its grant's scope does not open is told of, and refused as before. */
+function tellingRefusals({ admit, registry }: Inside, risky: RiskyActions): Admit {
+  return async (request) => {
+    const grant = registry.live(request.grant)
+    try {
+      return await admit(request)
+    } catch (error) {
+      if (grant?.user === request.identity.user.name) risky.refused(grant, request.what)
+      throw error
+    }
+  }
+}
+
 async function openPostgres(
   { config, clock }: FrontOptions,
   { installation }: Durable,
   inside: Inside,
+  risky: RiskyActions,
 ): Promise<Address & { close(): Promise<void> }> {
   const server = new PostgresServer({
     cert: installation.postgres.cert,
@@ -89,6 +120,7 @@ async function openPostgres(
     password: (credential) => passwordOf(inside.current, credential),
     sshCommand: (user, target) => `ssh ${user}+${target}@${config.hostname} dsn`,
     policy: (grant) => inside.access.policy(grant) ?? policyGone,
+    onRisky: risky.tell,
   })
   const { host, port } = config.listen.postgres
   const bound = await server.listen(port, host)
@@ -104,6 +136,7 @@ function openWeb(
   inside: Inside,
   sealer: Sealer,
   drills: DrillContract,
+  anchors: Anchoring,
 ): Promise<HttpServer> {
   const { state, feed, installation } = durable
   const { web } = config.listen
@@ -128,7 +161,9 @@ function openWeb(
       alerts: { clock, state, nudge: () => durable.outbox.nudge() },
       requests: { decisions: inside.end, offers: inside.offers, access: inside.access },
       reports: inside.reports,
+      search: inside.search,
       drills,
+      anchors,
       sessions: { kill: (session, by, reason) => killSession(inside.end, session, by, reason) },
       grants: {
         end: async (grant, how, by, reason) => {
@@ -158,9 +193,10 @@ function openSsh(
   { config, clock }: FrontOptions,
   durable: Durable,
   inside: Inside,
+  risky: RiskyActions,
   places: { readonly postgres: Address; readonly web: HttpServer; readonly drills: DrillContract },
 ) {
-  const { current, access, mfa, admit, directory, refusals } = inside
+  const { current, access, mfa, directory, refusals } = inside
   const dialSsh = sshDialer({ clock, privateKey: (credential) => current.secrets.read(credential) })
   return listenSsh({
     ...config.listen.ssh,
@@ -178,7 +214,7 @@ function openSsh(
       },
       access,
       mfa,
-      admit,
+      admit: tellingRefusals(inside, risky),
       reportRefusal: refusals.report,
       addressDelay: new AddressDelay(),
       waitingGrant: (identity, target, account) => waitingGrant(durable, identity, target, account),

@@ -20,6 +20,7 @@ import { tlsServerEndPoint } from '../pgwire/scram.ts'
 import { passParameters } from '../pgwire/startup-parameters.ts'
 import type { PassedParameters } from '../pgwire/startup-parameters.ts'
 import type { ReportRefusal, SecretContract } from '../procedure/contract.ts'
+import type { RiskyAction } from '../procedure/risky-action.ts'
 import type { Admission, Admit } from '../session/admission.ts'
 import type { AdmissionRequest } from '../session/opening.ts'
 import { arrive } from './arrival.ts'
@@ -46,6 +47,8 @@ export interface ConnectionPorts extends PostgresDialPorts {
   /** What a grant's policy says of connections. */
   readonly policy: (grant: Grant) => Pick<Policy, 'channelBinding' | 'recording'>
   readonly cancelKeys: CancelKeys
+  /** Told of statements that destroy something or hand out access. Must not throw. */
+  readonly onRisky: (action: RiskyAction) => void
 }
 
 export interface Origin {
@@ -168,6 +171,7 @@ async function relay(
     clientRest: reader.takeRest(),
     upstream,
     bulk: ports.policy(admission.grant).recording.files,
+    onRisky: ports.onRisky,
   })
   const key = ports.cancelKeys.issue(() => session.cancel())
   try {

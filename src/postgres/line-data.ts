@@ -18,6 +18,7 @@
 // n  {kind: 'server-notice', severity, sqlstate, message} | {kind: 'notification', channel, payload, processId}
 // h  {id, offset, length, sha256}                    COPY data of one forwarded piece; sha256 of all so far
 //    {id, end: true, length, sha256, failure?}       the client ended its COPY data
+// m  'risky statement 12: DROP, GRANT'               behind the last line of that statement's text: an asciicast marker
 //
 // `statement` and `bind` are ids: what really ran, by the order of replies; null where the wire does not tell.
 // A value is text, null, or {hex}; `raw` is base64 of the very bytes where `sql` alone does not give them back.
@@ -28,6 +29,11 @@ import type { EventCode } from '../recording/event-line.ts'
 export interface LineData {
   readonly code: EventCode
   readonly data: Readonly<Record<string, unknown>>
+}
+
+/** What a marker says of the statement with that id; the page reads it (web/src/statements.ts). */
+export function riskyMarker(id: number, kinds: readonly string[]): string {
+  return `risky statement ${id}: ${kinds.join(', ')}`
 }
 
 export function clientLine(event: Exclude<ClientEvent, { kind: 'copy-data' | 'copy-end' | 'part' }>): LineData {

@@ -10,6 +10,7 @@ import { encodeErrorResponse, encodeNoticeResponse } from '../pgwire/backend-enc
 import type { Report } from '../pgwire/backend-encoding.ts'
 import type { ServerEvent } from '../pgwire/statement-event.ts'
 import { maxInFlight, StatementTracker } from '../pgwire/tracker.ts'
+import type { RiskyAction } from '../procedure/risky-action.ts'
 import type { Admission } from '../session/admission.ts'
 import type { SessionEnd } from '../session/session.ts'
 import { HeldBytes } from './held-bytes.ts'
@@ -33,6 +34,8 @@ export interface RelayOptions {
   readonly clientRest: Buffer
   readonly upstream: PostgresUpstream
   readonly bulk: 'full' | 'hash'
+  /** Told of statements that destroy something or hand out access; nothing waits for it. */
+  readonly onRisky: (action: RiskyAction) => void
 }
 
 /** One relayed session. `run` starts it; it ends by the admission's signal, whoever asked for that. */
@@ -67,6 +70,10 @@ export class Relay {
       recorder: options.admission.recorder,
       bulk: options.bulk,
       onFailure: (error) => this.#recorderFailed(error),
+      onRisky: (what, statement) => {
+        const { session, grant } = options.admission
+        options.onRisky({ session, grant, what, statement })
+      },
     })
     this.#tracker = new StatementTracker({
       onClient: (event) => this.#record.client(event),

@@ -1,13 +1,15 @@
-// Turns what the tracker tells into lines of the recording (codes q p d h n, and b for COPY data kept whole), and says
+// Turns what the tracker tells into lines of the recording (codes q p d h n m, and b for COPY data kept whole), and says
 // when the lines of a piece of the client's stream are durable. The shapes of the lines' data are in line-data.ts.
 
 import type { Clock, Timer } from '../clock.ts'
+import { RiskReader, risksOf } from '../pgwire/risky-statement.ts'
+import type { RiskyKind } from '../pgwire/risky-statement.ts'
 import type { ClientEvent, ServerEvent } from '../pgwire/statement-event.ts'
 import type { EventCode } from '../recording/event-line.ts'
 import { recorderHighWaterBytes } from '../session/recorder.ts'
 import type { Recorder } from '../session/recorder.ts'
 import { CopyRecord } from './copy-record.ts'
-import { clientLine, serverLine } from './line-data.ts'
+import { clientLine, riskyMarker, serverLine } from './line-data.ts'
 import type { LineData } from './line-data.ts'
 import { LongMessage } from './long-message.ts'
 
@@ -29,14 +31,19 @@ export interface StatementRecordOptions {
   readonly bulk: 'full' | 'hash'
   /** The first line that did not become durable. */
   readonly onFailure: (error: unknown) => void
+  /** A statement that destroys something or hands out access, by its id; it must not throw, and nothing waits for it. */
+  readonly onRisky: (kind: RiskyKind, statement: number) => void
 }
 
 export class StatementRecord {
   readonly #clock: Clock
   readonly #recorder: Recorder
   readonly #onFailure: (error: unknown) => void
+  readonly #onRisky: StatementRecordOptions['onRisky']
   readonly #copy: CopyRecord
   #long: LongMessage | undefined
+  /** Reads the text of `#long`. */
+  #risks: RiskReader | undefined
   /** The client's newest line since the last `takeDurable`: lines become durable in order, so it stands for all before it. */
   #newest: Promise<void> | undefined
   #latest: Promise<void> | undefined
@@ -51,6 +58,7 @@ export class StatementRecord {
     this.#clock = options.clock
     this.#recorder = options.recorder
     this.#onFailure = options.onFailure
+    this.#onRisky = options.onRisky
     this.#copy = new CopyRecord({
       keepsBytes: options.bulk === 'full',
       bulk: (bytes) => {
@@ -68,6 +76,7 @@ export class StatementRecord {
     this.#copy.flush()
     const { code, data } = clientLine(event)
     this.#clientFact(code, data)
+    if (event.kind === 'query' || event.kind === 'parse') this.#mark(event.id, risksOf(event.sql.text))
   }
 
   /** Waits a moment for the next statement, so that one sync serves both; it is handed over before that in any case. */
@@ -118,9 +127,23 @@ export class StatementRecord {
   }
 
   #part(event: Extract<ClientEvent, { kind: 'part' }>): void {
-    if (event.index === 0) this.#long = new LongMessage(event.of, event.id)
+    if (event.index === 0) {
+      this.#long = new LongMessage(event.of, event.id)
+      this.#risks = event.of === 'query' || event.of === 'parse' ? new RiskReader() : undefined
+    }
     const line = this.#long?.part(event.bytes, event.index, event.isLast)
-    if (line !== undefined) this.#clientFact(line.code, line.data)
+    if (line === undefined) return
+    this.#clientFact(line.code, line.data)
+    const { sql } = line.data
+    if (typeof sql === 'string') this.#risks?.push(sql)
+    if (event.isLast && this.#risks !== undefined) this.#mark(event.id, this.#risks.end())
+  }
+
+  /** Behind the statement's line, in the same batch; the statement does not wait for it. */
+  #mark(id: number, kinds: readonly RiskyKind[]): void {
+    if (kinds.length === 0) return
+    void this.#keep(this.#recorder.fact('m', riskyMarker(id, kinds)))
+    for (const kind of kinds) this.#onRisky(kind, id)
   }
 
   #clientFact(code: EventCode, data: unknown): void {

@@ -240,6 +240,38 @@ for (const { name, start } of servers)
       await client.end()
     })
 
+    test('what destroys or hands out access is told and marked, in both protocols and in parts, and runs as ever', async () => {
+      const client = await driver(world)
+      await client.query('create temp table t (a int)')
+      await client.query("select 'drop table t'")
+      await client.query('delete from t; drop table t')
+      await client.query({ name: 'wipe', text: 'create temp table u as select $1::int', values: [1] })
+      await expect(client.query('truncate $1', [1])).rejects.toMatchObject({ code: '42601' })
+      await client.query(`select '${'é'.repeat(1_000_000)}'; delete from u`)
+      const told = world.risky.map(({ what, statement }) => [what, statement])
+      const asked = lines('q').flatMap(({ id, sql }) => (/delete|truncate/.test(String(sql)) ? [Number(id)] : []))
+      const [both, truncate, long] = asked
+      expect(told).toEqual([
+        ['DELETE without WHERE', both],
+        ['DROP', both],
+        ['TRUNCATE', truncate],
+        ['DELETE without WHERE', long],
+      ])
+      expect(world.risky[0]).toMatchObject({
+        session: { user: 'alice', target: 'orders' },
+        grant: { id: world.grant.id },
+      })
+      const marked = world.journal
+        .facts()
+        .flatMap(({ code, data }, index, all) => (code === 'm' ? [[data, all[index - 1]?.data['id']]] : []))
+      expect(marked).toEqual([
+        [`risky statement ${both}: DELETE without WHERE, DROP`, both],
+        [`risky statement ${truncate}: TRUNCATE`, truncate],
+        [`risky statement ${long}: DELETE without WHERE`, long],
+      ])
+      await client.end()
+    })
+
     test('an answer of many megabytes comes through a reader that is slow', async () => {
       const client = await driver(world)
       const { rows } = await client.query("select repeat('x', 1000) as x from generate_series(1, 20000)")

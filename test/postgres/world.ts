@@ -8,6 +8,7 @@ import type { RefusalReason } from '../../src/audit.ts'
 import type { Identity, User } from '../../src/identity/user.ts'
 import { selfSigned } from '../../src/pgwire/certificate.ts'
 import { PostgresServer } from '../../src/postgres/server.ts'
+import type { RiskyAction } from '../../src/procedure/risky-action.ts'
 import { Secrets } from '../../src/procedure/secrets.ts'
 import { admit } from '../../src/session/admission.ts'
 import { Live } from '../../src/session/live.ts'
@@ -35,6 +36,7 @@ export class World {
   readonly journal = new MemoryJournal()
   readonly refusals: { login: string; reason: RefusalReason }[] = []
   readonly ended: SessionEnd[] = []
+  readonly risky: RiskyAction[] = []
   readonly registry: Registry
   readonly grant: Grant
   readonly target: PostgresTarget
@@ -98,6 +100,7 @@ export class World {
         channelBinding: options.channelBinding ?? 'prefer',
         recording: { resultRows: 0, files: options.files ?? 'hash' },
       }),
+      onRisky: (action) => this.risky.push(action),
       report: ({ login, reason }) => this.refusals.push({ login, reason }),
       sshCommand: (user, target) => `eval "$(ssh ${user}+${target}@bastion env)" && psql`,
       admit: (request) =>
