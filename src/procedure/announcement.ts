@@ -14,11 +14,14 @@ export interface ChannelMark {
 /** What a receipt begins with when the channel was another one by the time it accepted. */
 export const RECONFIGURED = 'by a reconfigured channel: '
 
-/** More channels than anyone configures, each with a few alerts of one grant. */
+/** More channels than anyone configures, each with a few such alerts of one grant. */
 const MAX_ALERTS = 500
 
-/** What tells that a grant has been activated; the approvers' alert is another. */
-const ACTIVATIONS: ReadonlySet<string> = new Set(['grant.activated', 'grant.approved', 'grant.overridden'])
+/** The alert that told of the grant's activation; the approvers' alert is another. */
+function activationOf({ override, approvals }: Grant): string {
+  if (override !== null) return 'grant.overridden'
+  return approvals.length > 0 ? 'grant.approved' : 'grant.activated'
+}
 
 /** The alert with the mark of its channel; without one when there is no such channel. */
 export function marked(alert: Alert, channel: ChannelMark | undefined): Alert {
@@ -33,7 +36,8 @@ export function isSameChannel(alert: Alert, channel: ChannelMark): boolean {
 
 /** The distinct outside channels that accepted word of the grant's activation, as they were when it was written. */
 export async function acceptedOutside(state: Pick<State, 'alerts'>, grant: Grant): Promise<readonly string[]> {
-  const alerts = await state.alerts({ grant: grant.id, limit: MAX_ALERTS })
+  // Of that type alone: a grant's sessions are told of for hours, and must not hide what was told first.
+  const alerts = await state.alerts({ grant: grant.id, type: activationOf(grant), limit: MAX_ALERTS })
   return [...new Set(alerts.filter(isOutsideAcceptance).map(({ channel }) => channel))]
 }
 
@@ -49,7 +53,6 @@ export async function announcedAt(state: Pick<State, 'alerts'>, grant: Grant): P
 
 function isOutsideAcceptance(alert: AlertRecord): boolean {
   return (
-    ACTIVATIONS.has(alert.type) &&
     // The first of two approvals tells of nothing that is open yet.
     typeof alert.payload['expiresAt'] === 'string' &&
     alert.acceptedAt !== null &&

@@ -477,3 +477,15 @@ test('the override clock starts when a channel has accepted the approvers alert'
   await world.state.commit({ at, writes: [accepted], leaves: [] })
   expect(await announcedAt(world.state, request)).toBe(at)
 })
+
+test('whatever else was told of the grant since, the receipt of its activation is found', async () => {
+  await start({ otherwise: 'deny' })
+  await activate()
+  await deliver(receivers.far)
+  const at = world.clock.now()
+  const opened = Array.from({ length: 60 }, () =>
+    grantAlerts('session.opened', grant, Array(10).fill('near'), at),
+  ).flat()
+  await world.state.commit({ at, writes: [], leaves: [], alerts: opened })
+  expect(await enter().outcome).toEqual({ kind: 'open' })
+})
