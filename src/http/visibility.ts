@@ -1,9 +1,9 @@
 // Who may see whose sessions and grants. What a person may not see reads like what does not exist.
 
-import type { Role, User } from '../identity/user.ts'
+import { overseers } from '../identity/overseer.ts'
+import type { User } from '../identity/user.ts'
 
-/** Roles that see everybody's sessions and grants; everyone else sees their own. */
-export const overseers: readonly Role[] = ['reviewer', 'admin', 'auditor']
+export { overseers }
 
 /** True for people who see every session and grant. */
 export function seesAll(user: User): boolean {

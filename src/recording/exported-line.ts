@@ -28,15 +28,18 @@ export interface ExportedHeader {
   readonly isSql: boolean
 }
 
-/** Turns lines into text in another form. `take` and `end` give what is ready. */
-export interface Exporter {
-  header(header: ExportedHeader): string
-  event(event: ExportedEvent): string
-  end(): string
+/** Turns lines into another form, as a rule text. Each method gives what is ready. */
+export interface Exporter<Form = string> {
+  header(header: ExportedHeader): Form
+  event(event: ExportedEvent): Form
+  end(): Form
 }
 
 /** Feeds the lines of one recording to `exporter`. Throws ProtocolViolation for a line that is none. */
-export async function* exportLines(lines: AsyncIterable<Buffer>, exporter: Exporter): AsyncGenerator<string, void> {
+export async function* exportLines<Form>(
+  lines: AsyncIterable<Buffer>,
+  exporter: Exporter<Form>,
+): AsyncGenerator<Form, void> {
   const decoders: Record<Stream, StringDecoder> = {
     i: new StringDecoder('utf8'),
     o: new StringDecoder('utf8'),

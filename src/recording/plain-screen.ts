@@ -22,6 +22,11 @@ export class PlainScreen {
     return lines
   }
 
+  /** What stands on the line that has no end yet. */
+  get current(): string {
+    return this.#line.join('')
+  }
+
   /** The line that has no end yet, if there is any. */
   flush(): string[] {
     if (this.#line.length === 0) return []
@@ -38,7 +43,11 @@ export class PlainScreen {
           '[' === character ? 'csi' : ']P^_X'.includes(character) ? 'string' : isIntermediate(code) ? 'escape' : 'text'
         return
       case 'csi':
-        if (code >= 0x40 && code <= 0x7e) this.#mode = 'text'
+        if (code >= 0x40 && code <= 0x7e) {
+          this.#mode = 'text'
+          // EL without a parameter: how shells take back what was deleted at a line's end.
+          if (character === 'K' && this.#sequence === 2) this.#line.length = Math.min(this.#line.length, this.#column)
+        }
         return
       case 'string':
         if (code === 0x07 || code === 0x9c) this.#mode = 'text'
