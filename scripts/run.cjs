@@ -23,7 +23,7 @@ async function main() {
   installPackages(node)
   buildPage(node)
   // What concerns the clone runs in it; Halligan's own commands take paths as whoever typed them meant them.
-  const cwd = ['test', 'check', 'format', 'bench', 'dev'].includes(command) ? root : process.cwd()
+  const cwd = ['test', 'check', 'format', 'bench', 'fuzz', 'dev'].includes(command) ? root : process.cwd()
   for (const step of steps(command, args)) {
     const code = await run(node, step, cwd)
     if (code !== 0) {
@@ -59,6 +59,8 @@ function steps(command, args) {
       return [[bin('oxfmt', 'bin/oxfmt')]]
     case 'bench':
       return [[at('bench/run.ts'), ...args]]
+    case 'fuzz':
+      return [[at('scripts/fuzz.ts'), ...args]]
     case 'node': // what a script of ours runs under the same Node: `node scripts/run.cjs node FILE`
       return [args]
     default:

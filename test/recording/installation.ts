@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { type AuditEvent, encodeLeaf } from '../../src/audit.ts'
 import { signCheckpoint } from '../../src/ledger/checkpoint.ts'
 import { privateKeyFromSeed, rawPublicKey } from '../../src/ledger/ed25519.ts'
@@ -16,23 +17,46 @@ import { chunksOf, sealed, sessionLines } from './sealed.ts'
 const start = Date.UTC(2026, 10, 21, 3, 0, 0)
 const epochKeys = Array.from({ length: 30 }, (_, epoch) => privateKeyFromSeed(Buffer.alloc(32, epoch + 1)))
 
+/** Who signs the epochs. A thief has other keys than the machine had. */
+export interface EpochKeys {
+  /** Named where the journal begins. */
+  readonly genesis: Buffer
+  /** Signs the record of this epoch. */
+  sign(epoch: number): KeyObject
+  /** Named in the record of this epoch as the next one's. */
+  next(epoch: number): Buffer
+}
+
+export const ownKeys: EpochKeys = {
+  genesis: rawPublicKey(epochKey(0)),
+  sign: epochKey,
+  next: (epoch) => rawPublicKey(epochKey(epoch + 1)),
+}
+
 /** An installation in memory, written as the real one writes: journal, ledger, checkpoints, seals and proofs. */
 export class Installation {
   readonly signer = noteSigner('halligan/test', Buffer.alloc(32, 200))
-  readonly key: InstallationKey = installationKey('test', this.signer.publicKey, rawPublicKey(epochKey(0)))
+  readonly key: InstallationKey = installationKey('test', this.signer.publicKey, ownKeys.genesis)
   readonly rows: LedgerRow[] = []
   readonly files = new Map<string, Buffer>()
   readonly segments: Buffer[] = []
   checkpoint = ''
   readonly #frontier = new Frontier()
+  readonly #keys: EpochKeys
   #now = start
   #head = genesisHead
   #frames = 0
   #epoch = 0
 
-  constructor() {
-    this.openSegment({ genesisPublicKey: this.key.genesis.publicKey.toString('hex') })
+  constructor(keys: EpochKeys = ownKeys) {
+    this.#keys = keys
+    this.openSegment({ genesisPublicKey: keys.genesis.toString('hex') })
     this.leaf({ type: 'ledger-started', genesisPublicKey: 'x', installation: 'test' })
+  }
+
+  /** Epoch records so far. */
+  get epochs(): number {
+    return this.#epoch
   }
 
   /** Appends an audit event to the ledger. */
@@ -61,9 +85,9 @@ export class Installation {
   epoch(): void {
     const heads = { journalSeq: this.#frames, journalHead: this.#head }
     const ledger = { ledgerSize: this.rows.length, ledgerRoot: this.#frontier.root() }
-    const nextPublicKey = rawPublicKey(epochKey(this.#epoch + 1))
+    const nextPublicKey = this.#keys.next(this.#epoch)
     const claim = { epoch: this.#epoch, ...heads, ...ledger, nextPublicKey }
-    this.frame('epoch', '', this.#frames, encodeEpoch(signEpoch(claim, epochKey(this.#epoch))))
+    this.frame('epoch', '', this.#frames, encodeEpoch(signEpoch(claim, this.#keys.sign(this.#epoch))))
     this.#epoch += 1
   }
 
@@ -112,24 +136,11 @@ export class Installation {
   }
 
   folder(): RecordingFolder {
-    const { files } = this
-    return {
-      list: () => {
-        const names = [...new Set([...files.keys()].map((name) => name.replace(/\.proof$/, '.cast.zst')))]
-        return Promise.resolve({ names: names.toSorted(), unreadable: [] })
-      },
-      open: (name) => Promise.resolve(this.open(name)),
-    }
+    return folderOf(this.files)
   }
 
   open(name: string): StoredRecording {
-    const [file, proof] = [this.files.get(name), this.files.get(proofName(name))]
-    const absent = { kind: 'absent', why: 'not there' } as const
-    return {
-      name,
-      file: file === undefined ? absent : { kind: 'file', read: chunksOf(file) },
-      proof: proof === undefined ? absent : { kind: 'text', text: proof.toString('utf8') },
-    }
+    return storedOf(this.files, name)
   }
 
   journal(): JournalSegment[] {
@@ -158,7 +169,29 @@ export class Installation {
   }
 }
 
-function epochKey(epoch: number) {
+/** A folder of recordings and proofs that lie in memory. */
+export function folderOf(files: ReadonlyMap<string, Buffer>): RecordingFolder {
+  return {
+    list: () => {
+      const names = [...new Set([...files.keys()].map((name) => name.replace(/\.proof$/, '.cast.zst')))]
+      return Promise.resolve({ names: names.toSorted(), unreadable: [] })
+    },
+    open: (name) => Promise.resolve(storedOf(files, name)),
+  }
+}
+
+/** One of them, as an archive opens it. */
+export function storedOf(files: ReadonlyMap<string, Buffer>, name: string): StoredRecording {
+  const [file, proof] = [files.get(name), files.get(proofName(name))]
+  const absent = { kind: 'absent', why: 'not there' } as const
+  return {
+    name,
+    file: file === undefined ? absent : { kind: 'file', read: chunksOf(file) },
+    proof: proof === undefined ? absent : { kind: 'text', text: proof.toString('utf8') },
+  }
+}
+
+export function epochKey(epoch: number): KeyObject {
   return epochKeys[epoch] ?? privateKeyFromSeed(Buffer.alloc(32, 99))
 }
 
