@@ -53,7 +53,7 @@ export class AsciicastExport implements Exporter {
 
   #sql(event: ExportedEvent): Entry[] {
     const { seconds, code } = event
-    if (code === 'x') return this.#terminal(event)
+    if (code === 'x' || code === 'm') return this.#terminal(event)
     const asked = this.#statements.take(event)
     if (asked === undefined) return []
     const sql = onScreen(asked.sql)

@@ -79,6 +79,11 @@ describe.runIf(has('chromium', 'ssh', 'psql', 'postgres'))('asking, waiting, dec
     const written = await world.psql(dsn, '-c', 'update customers set name = name where false')
     expect(written).toMatchObject({ status: 0 })
     expect(written.stdout.toString()).toContain('UPDATE 0')
+    expect((await world.psql(dsn, '-c', 'drop table no_such_table')).status).not.toBe(0)
+    await until('a risky statement is told', async () => (await told('session.risky')).length > 0)
+    const [risky] = await told('session.risky')
+    expect(risky?.data).toMatchObject({ user: 'alice', account: 'app_readwrite', target: 'orders', what: 'DROP' })
+    expect(risky?.data.url).toMatch(/\/sessions\/s[a-z2-7]{12}$/)
     await phone.context().close()
   })
 

@@ -210,6 +210,11 @@ describe('a scope of commands', () => {
       expect(refused.stdout.toString()).toBe('')
       expect(refused.stderr).toContain('echo listed; and sftp')
     }
+    await until('people are told of what was tried', async () => wasTold('alice', 'session.risky'))
+    expect(only(await ledgerOf(place.world.state), 'risky-action').map(({ what }) => what)).toEqual([
+      'refused exec outside the scope',
+      'refused shell outside the scope',
+    ])
     const { sshArguments } = place.world
     const copied = await run('/usr/bin/scp', ['-O', ...sshArguments, 'alice.web-1:/etc/hostname', '/dev/null'])
     expect(copied.status).not.toBe(0)

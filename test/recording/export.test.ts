@@ -139,6 +139,13 @@ test('sql is a script under its outcomes, and nothing in it leaves its comment o
   ])
 })
 
+test('what was marked as risky is a chapter of its own', async () => {
+  const label = 'risky statement 1: DROP'
+  const marked = [header('sql'), fact(1, 'q', { id: 1, kind: 'query', sql: 'drop table t' }), fact(0, 'm', label)]
+  const events = (await exported(marked, new AsciicastExport(2))).trim().split('\n').slice(1)
+  expect(events.map((line) => JSON.parse(line) as unknown)).toEqual([[1, 'm', label]])
+})
+
 test('an sql session plays as a terminal: one marker and one screenful for each statement', async () => {
   const events = (await exported(sql, new AsciicastExport(3)))
     .trim()

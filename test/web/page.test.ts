@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { hasBrowser, setStage, type Stage, type Visit } from './browser.ts'
+import { riskyMarker } from '../../src/postgres/line-data.ts'
 import { attack, fact, ids, out, tell, typed } from './story.ts'
 
 let stage: Stage
@@ -116,6 +117,17 @@ story('a live shell shows its present screen and then each change; a live query 
     )
     await at.page.locator('#q2.is-failed').waitFor()
     expect(await at.page.locator('#q2').textContent()).toContain('57014')
+    world.record(
+      ids.liveSql,
+      63_000_000,
+      fact('q', { id: 3, kind: 'query', sql: 'DROP TABLE orders' }),
+      fact('m', riskyMarker(3, ['DROP'])),
+    )
+    await at.page.locator('#q3 .statement-risky').waitFor()
+    expect(await at.page.locator('.statement-risky').allTextContents()).toEqual(['Risky DROP'])
+    await at.page.getByRole('button', { name: 'Risky' }).click()
+    await expect.poll(() => at.page.locator('.statement').count()).toBe(1)
+    expect(await at.page.locator('.sql-summary').textContent()).toContain('1 risky')
   })
 })
 

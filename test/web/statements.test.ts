@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { riskyMarker } from '../../src/postgres/line-data.ts'
 import type { Recorded } from '../../web/src/recorded.ts'
 import { sqlSession } from '../../web/src/statements.ts'
 
@@ -111,8 +112,35 @@ test('a text in pieces is put together; notices and farewells are told', () => {
   ])
 })
 
+test('what is risky is marked where it was asked, and wherever it runs', () => {
+  const { statements } = session(
+    query(1, 'DROP TABLE t; GRANT a TO b'),
+    ['m', riskyMarker(1, ['DROP', 'GRANT'])],
+    done(1, 'DROP TABLE'),
+    query(2, 'SELECT 1'),
+    ['m', 'a marker of something else'],
+    ['m', riskyMarker(99, ['DROP'])],
+    ['q', { id: 3, kind: 'parse', name: 's', sql: 'TRUNCATE t' }],
+    ['m', riskyMarker(3, ['TRUNCATE'])],
+    ['p', { id: 4, statement: 's', values: [], executed: true }],
+    done(4, 'TRUNCATE TABLE', { statement: 3 }),
+    ['p', { id: 5, statement: 's', portal: 'c', values: [], executed: false }],
+    ['q', { id: 6, kind: 'execute', portal: 'c' }],
+    // The name on the wire meant another by then.
+    ['p', { id: 7, statement: 's', values: [], executed: true }],
+    done(7, 'SELECT 1', { statement: 2 }),
+  )
+  expect(statements.map(({ id, risky }) => [id, risky])).toEqual([
+    [1, 'DROP, GRANT'],
+    [2, undefined],
+    [4, 'TRUNCATE'],
+    [6, 'TRUNCATE'],
+    [7, undefined],
+  ])
+})
+
 test('any facts are read without an error', () => {
-  const code = fc.constantFrom('q', 'p', 'd', 'n', 'x')
+  const code = fc.constantFrom('q', 'p', 'd', 'n', 'm', 'x')
   fc.assert(
     fc.property(fc.array(fc.tuple(code, fc.jsonValue())), (facts) => {
       for (const { sql, parameters } of session(...facts).statements) {

@@ -1,5 +1,6 @@
 // Sessions as they are recorded, for the page to show: an emergency on web-1, and one on the orders database.
 
+import { riskyMarker } from '../../src/postgres/line-data.ts'
 import type { LineBody, Stream } from '../../src/recording/event-line.ts'
 import type { World } from '../http/world.ts'
 
@@ -222,6 +223,7 @@ export function hostileSql(script: Script): void {
     )
     .after(0.1, fact('q', { kind: 'parse', id: 2, name: attack.html, sql: 'SELECT $1', types: [] }))
     .after(0.1, fact('p', { id: 3, portal: '', statement: attack.html, values: [attack.html, { hex: 'ff' }] }))
+    .after(0.1, fact('m', riskyMarker(1, [attack.html])), fact('m', null), fact('m', 'risky statement 99: DROP'))
     .after(0.1, fact('q', null), fact('d', 'nonsense'), fact('q', { kind: 'query' }), fact('q', [1, 2]))
 }
 

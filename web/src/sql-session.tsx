@@ -53,11 +53,12 @@ export function SqlLive(props: { readonly session: SessionView }): JSX.Element {
   )
 }
 
-type Shown = 'all' | 'writes' | 'errors' | 'slow'
+type Shown = 'all' | 'writes' | 'risky' | 'errors' | 'slow'
 
 const choices = [
   { name: 'all', label: 'All' },
   { name: 'writes', label: 'Writes' },
+  { name: 'risky', label: 'Risky' },
   { name: 'errors', label: 'Errors' },
   { name: 'slow', label: 'Slow' },
 ] as const satisfies readonly { name: Shown; label: string }[]
@@ -131,6 +132,8 @@ function isShown(statement: Statement, shown: Shown): boolean {
       return true
     case 'writes':
       return /^\s*(insert|update|delete|merge|truncate|copy|create|alter|drop|grant|revoke|with)\b/i.test(statement.sql)
+    case 'risky':
+      return statement.risky !== undefined
     case 'errors':
       return statement.state === 'failed'
     case 'slow':
@@ -151,6 +154,7 @@ function NoStatements(props: { readonly isLive: boolean; readonly total: number 
 function Summary(props: { readonly session: SqlSession }): JSX.Element {
   const count = (state: Statement['state']) =>
     props.session.statements.filter((statement) => statement.state === state).length
+  const risky = () => props.session.statements.filter((statement) => statement.risky !== undefined).length
   const rows = () =>
     props.session.statements.reduce(
       (sum, { outcomes }) => sum + outcomes.reduce((n, outcome) => n + outcome.rows, 0),
@@ -162,6 +166,9 @@ function Summary(props: { readonly session: SqlSession }): JSX.Element {
       <span class="sep" /> <strong>{number(rows())}</strong> rows
       <Show when={count('failed') > 0}>
         <span class="sep" /> <strong class="bad">{number(count('failed'))}</strong> failed
+      </Show>
+      <Show when={risky() > 0}>
+        <span class="sep" /> <strong class="risky">{number(risky())}</strong> risky
       </Show>
       <Show when={count('running') > 0}>
         <span class="sep" /> <strong class="live">{number(count('running'))}</strong> running

@@ -2,6 +2,7 @@
 
 import { createRenderEffect, createSignal, For, Match, Show, Switch, type JSX } from 'solid-js'
 import { duration, number, offset, size, visible } from './format.ts'
+import { Icon } from './icons.tsx'
 import { SqlText } from './sql-text.tsx'
 import type { Fate, Outcome, Statement } from './statements.ts'
 
@@ -64,6 +65,17 @@ export function StatementRow(props: {
         <For each={it().outcomes}>
           {(outcome) => <Show when={outcome.error}>{(error) => <Failed error={error()} />}</Show>}
         </For>
+        <Show when={it().risky}>
+          {(kinds) => (
+            <p class="statement-risky">
+              <span class="badge badge-warn" title="by its words, it destroys something or hands out access">
+                <Icon name="warning" />
+                Risky
+              </span>{' '}
+              {visible(kinds())}
+            </p>
+          )}
+        </Show>
         <Show when={it().rolledBack}>{(extent) => <p class="taken-back">{takenBack(extent())}</p>}</Show>
       </div>
       <Outcomes statement={it()} slowestMs={props.slowestMs} />

@@ -29,6 +29,8 @@ export interface Statement {
   readonly rolledBack: 'all' | 'some' | 'unknown' | undefined
   /** The explicit transaction it ran in. */
   readonly transaction: { readonly number: number; readonly fate: Fate } | undefined
+  /** What its words say it destroys or hands out, as marked when it was asked: `DROP, GRANT`. */
+  readonly risky: string | undefined
 }
 
 export interface SqlSession {
@@ -52,13 +54,14 @@ interface Draft {
   state: Statement['state']
   rolledBack: Statement['rolledBack']
   transaction: { readonly number: number; fate: Fate } | undefined
+  risky: string | undefined
   /** Prepared or bound, not run: shown only when that failed. */
   isAside: boolean
 }
 
 type Fact = Readonly<Record<string, unknown>>
 
-/** Reads the facts of a session (codes q p d n) in order. */
+/** Reads the facts of a session (codes q p d n m) in order. */
 export function sqlSession(events: readonly Recorded[]): SqlSession {
   const reader = new SqlReader()
   for (const event of events) reader.take(event)
@@ -76,12 +79,20 @@ class SqlReader {
   #transaction: Draft['transaction']
 
   take({ at, code, data }: Recorded): void {
+    if (code === 'm') return this.#marked(data)
     if (typeof data !== 'object' || data === null) return
     const fact = data as Fact
     if (code === 'q') this.#asked(at, fact)
     else if (code === 'p') this.#bind(at, fact)
     else if (code === 'd') this.#became(at, fact)
     else if (code === 'n') this.#notice(at, fact['text'] ?? fact['message'] ?? fact['payload'], false)
+  }
+
+  /** Behind the text of a statement that destroys something or hands out access (src/postgres/line-data.ts). */
+  #marked(label: unknown): void {
+    const [, id, kinds] = /^risky statement (\d+): (.+)$/.exec(textOf(label)) ?? []
+    const draft = this.#drafts.get(Number(id))
+    if (draft !== undefined) draft.risky = kinds
   }
 
   session(): SqlSession {
@@ -107,6 +118,7 @@ class SqlReader {
         const bound = this.#bound.get(textOf(fact['portal']))
         const draft = this.#add(id, at, bound?.sql ?? 'a portal opened elsewhere')
         draft.parameters = bound?.parameters ?? []
+        draft.risky = bound?.risky
         return
       }
       case 'call':
@@ -135,6 +147,7 @@ class SqlReader {
     if (fact['kind'] === 'part') draft.parameters = ['values over 1 MiB: they are in the recording']
     else draft.parameters = valuesOf(fact['values'])
     draft.isAside = fact['executed'] === false
+    draft.risky = prepared?.risky
     this.#bound.set(textOf(fact['portal']), draft)
   }
 
@@ -148,6 +161,7 @@ class SqlReader {
       state: 'running',
       rolledBack: undefined,
       transaction: this.#transaction,
+      risky: undefined,
       isAside: false,
     }
     this.#drafts.set(id, draft)
@@ -182,7 +196,10 @@ class SqlReader {
     if (Array.isArray(fact['values'])) draft.parameters = valuesOf(fact['values'])
     // What the reply says it ran is surer than the name on the wire.
     const ran = this.#drafts.get(Number(fact['statement'] ?? -1))
-    if (ran !== undefined) draft.sql = ran.sql
+    if (ran !== undefined) {
+      draft.sql = ran.sql
+      draft.risky = ran.risky
+    }
     if (draft.state !== 'failed') draft.state = typeof error === 'string' ? 'failed' : 'done'
     this.#follow(draft, tag)
   }
