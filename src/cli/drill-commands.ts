@@ -69,6 +69,7 @@ async function runDrill(run: Run, name: string | undefined, json: boolean | unde
   mustStartDrills(user)
   const drills = drillsFor(run)
   await requireCode(run, freshMs)
+  mustStartDrills(user)
   const { id, finished } = await drills.start(name, user.name)
   run.io.stderr(`halligan: drill ${id} has begun; it goes on if you leave\n`)
   const report = await watched(run, finished)

@@ -36,6 +36,7 @@ export function addLockCommands(root: Command, run: Run): void {
       const scope = named(kind, name, options)
       mustBeAdmin(run)
       await requireCode(run, TAKE_AWAY_MS)
+      mustBeAdmin(run)
       const locked = await lock(run.ports.end, scope, run.caller.identity.user.name, options.reason)
       const text = `${said(scope)} is locked: ${locked.sessions} sessions ended, ${locked.grants} grants revoked\n`
       print(run, options.json, locked, text)
@@ -46,6 +47,7 @@ export function addLockCommands(root: Command, run: Run): void {
       const scope = named(kind, name, options)
       mustBeAdmin(run)
       await requireCode(run, THIS_CONNECTION)
+      mustBeAdmin(run)
       await unlock(run.ports.end, scope, run.caller.identity.user.name, options.reason)
       print(run, options.json, { scope }, `${said(scope)} is unlocked\n`)
     },
@@ -72,6 +74,7 @@ function named(kind: string | undefined, name: string | undefined, { all }: Lock
   return scopeOf(kind === 'all' ? '' : (kind ?? ''), name)
 }
 
+/** Asked first, to save a code, and again behind the code: at a prompt one may sit until the role is gone. */
 function mustBeAdmin(run: Run): void {
   const { user } = run.caller.identity
   if (!user.roles.includes('admin') || user.isDrill === true)

@@ -1,8 +1,9 @@
 // The command tree that people speak over ssh: `ssh alice@bastion COMMAND`. Each command acts as that person.
 
 import { Command, CommanderError } from 'commander'
-import { errorCodes, type HalliganError, safeError } from '../errors.ts'
+import { errorCodes, HalliganError, safeError } from '../errors.ts'
 import { sshLog } from '../log.ts'
+import type { Identity } from '../identity/user.ts'
 import type { CommandIo, RunCommand } from '../procedure/command.ts'
 import { addAccessCommands } from './access-commands.ts'
 import { addAlertCommands } from './alert-commands.ts'
@@ -23,14 +24,14 @@ import type { CommandPorts, Run } from './run.ts'
 export function personCommands(ports: CommandPorts): RunCommand {
   return async (caller, argv, io) => {
     const { locks } = ports.end.registry
-    const locked = () => lockRefusal(locks, caller.identity, argv)
+    const barred = () => lockRefusal(locks, caller.identity, argv) ?? departure(caller.identity)
     const gone = new AbortController()
     const unwatch = locks.watch(() => {
-      if (locked() !== undefined) gone.abort()
+      if (barred() !== undefined) gone.abort()
     })
-    const run: Run = { ports, caller, io: lockable(io, gone.signal, locked), exit: 0 }
+    const run: Run = { ports, caller, io: guarded(io, gone.signal, barred), exit: 0 }
     try {
-      throwIf(locked())
+      throwIf(barred())
       await program(run).parseAsync(argv.length === 0 ? ['help'] : [...argv], { from: 'user' })
       return run.exit
     } catch (error) {
@@ -41,14 +42,22 @@ export function personCommands(ports: CommandPorts): RunCommand {
   }
 }
 
+/** A changed configuration reaches commands that run: who left, or whose key did, gives no answer any more. */
+function departure({ user, fingerprint }: Identity): HalliganError | undefined {
+  if (user.isDisabled !== true && user.keys.some((key) => key.fingerprint === fingerprint)) return undefined
+  return new HalliganError('denied', `${user.name} may no longer come in with this key`, {
+    hint: "ask Halligan's administrator; the configuration has changed",
+  })
+}
+
 /** A lock reaches commands that run: they wait no longer, and no answer of the person is taken any more. */
-function lockable(io: CommandIo, gone: AbortSignal, locked: () => HalliganError | undefined): CommandIo {
+function guarded(io: CommandIo, gone: AbortSignal, barred: () => HalliganError | undefined): CommandIo {
   return {
     stdout: (text) => io.stdout(text),
     stderr: (text) => io.stderr(text),
     ask: async (prompt, options) => {
       const answer = await io.ask(prompt, options)
-      throwIf(locked())
+      throwIf(barred())
       return answer
     },
     isTerminal: io.isTerminal,

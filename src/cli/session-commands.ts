@@ -30,6 +30,7 @@ export function addSessionCommands(root: Command, run: Run): void {
     .action(async (id: string, options: { reason: string }) => {
       mustBe(run, ['admin'])
       await requireCode(run, TAKE_AWAY_MS)
+      mustBe(run, ['admin'])
       await killSession(run.ports.end, id, run.caller.identity.user.name, options.reason)
       run.io.stdout(`${id} is ended\n`)
     })
