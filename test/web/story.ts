@@ -16,7 +16,7 @@ export const ids = {
 const bytes = (stream: Stream, text: string): LineBody => ({ kind: 'bytes', stream, bytes: Buffer.from(text) })
 export const out = (text: string): LineBody => bytes('o', text)
 export const typed = (text: string): LineBody => bytes('i', text)
-export const fact = (code: 'q' | 'p' | 'd' | 'n' | 'c' | 'f' | 'r' | 'x', data: unknown): LineBody => ({
+export const fact = (code: 'q' | 'p' | 'd' | 'n' | 'c' | 'f' | 'm' | 'r' | 'x', data: unknown): LineBody => ({
   kind: 'fact',
   code,
   data,
