@@ -167,6 +167,8 @@ export type AuditEvent =
       readonly account: string
       readonly address: string
       readonly code: string
+      /** Refusals before this one that came too fast to be written one by one. */
+      readonly unwritten?: number
     }
   | {
       readonly type: 'session-opened'

@@ -53,6 +53,9 @@ const MINUTE_MS = 60_000
 /** How often waiting requests are looked at, and sealing that failed is tried again. */
 const SWEEP_MS = 5_000
 
+/** How often the room left for recordings is looked at: the fastest disk is not filled from the last floor in between. */
+const SPACE_MS = 1_000
+
 /** The wall clock may drift this far from the monotonic one before it counts as a step. */
 const CLOCK_STEP_MS = 2000
 
@@ -197,6 +200,7 @@ function keepTime(clock: Clock, durable: Durable, inside: Inside, sealer: Sealer
     await sweepReviews(inside.review)
     await sealer.retry()
   })
+  every(SPACE_MS, () => inside.room.look())
   let offsetMs = clock.now() - clock.monotonicUs() / 1000
   every(1000, async () => {
     const byMs = Math.round(clock.now() - clock.monotonicUs() / 1000 - offsetMs)

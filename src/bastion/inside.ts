@@ -1,7 +1,7 @@
 // Everything between the front ends and the disk: who is known, who is inside, and what they may do.
 
 import type { Grant } from '../access/grant.ts'
-import { checkSpace } from '../archive/space.ts'
+import { freeSpace } from '../archive/space.ts'
 import type { Clock } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
 import type { Directory, Identity } from '../identity/user.ts'
@@ -41,6 +41,7 @@ import { recorderAlerts } from './recorder-alert.ts'
 import { type DrillOverlay, drillOverlay } from './rehearsals.ts'
 import { revoke } from './revoking.ts'
 import { reviewPorts } from './reviewing.ts'
+import { Room } from './room.ts'
 import type { Sealer } from './sealer.ts'
 
 export interface Inside {
@@ -65,6 +66,8 @@ export interface Inside {
   readonly reports: Reports
   /** What ended grants must not leave on targets. */
   readonly revocations: Revocations
+  /** What is left to record in. */
+  readonly room: Room
   readonly admit: Admit
   /** Resolves when the last line and row of every session that has been let in are written. */
   readonly admissionsEnded: () => Promise<void>
@@ -201,6 +204,16 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
     ceremony: (identity, grant) => access.ceremony(identity, grant),
   })
   let journalFailure: HalliganError | undefined
+  const room = new Room({
+    measure: () => freeSpace(current.config.recordingsDirectory),
+    floors: () => current.config.recording,
+    channels: () => current.channels,
+    clock,
+    state,
+    registry,
+    nudge,
+    journalProblem: () => journalFailure && noNewSession(journalFailure),
+  })
   /** Alerts sent from memory, by session, until its last row takes them into the outbox: a channel may be down. */
   const alertsSent = new Map<string, readonly Alert[]>()
   const ports: Parameters<typeof admit>[0] = {
@@ -216,13 +229,13 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
         clock,
         live,
         maxBytes: current.config.recording.maxBytes,
+        bulkRefusal: () => room.bulkRefusal(),
+        onWritten: (bytes) => room.written.add(session.id, bytes),
         onFailure,
       }),
-    checkSpace: async () => {
-      if (journalFailure !== undefined) throw noNewSession(journalFailure)
-      await checkSpace(current.config.recordingsDirectory)
-    },
+    checkSpace: (session) => room.check(session),
     onEnded: async (session, sessionEnd, at) => {
+      room.written.forget(session.id)
       const alerts = alertsSent.get(session.id) ?? []
       alertsSent.delete(session.id)
       await sealer.ended(session, sessionEnd, at, alerts)
@@ -282,6 +295,7 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
     explanation,
     reports,
     revocations,
+    room,
     admit: admitted,
     admissionsEnded,
   }

@@ -9,11 +9,13 @@ import type { Alert } from '../session/state.ts'
 export function recorderAlerts(
   { id, user, target, account, grant }: Session,
   error: Error,
-  why: 'failed' | 'full',
+  why: 'failed' | 'full' | 'no-room',
   channels: readonly string[],
   at: number,
   directory: Directory,
 ): Alert[] {
+  // That room is scarce was told when it became so.
+  if (why === 'no-room') return []
   const mark = directory.byName(user)?.isDrill === true ? { drill: true } : {}
   const facts = { session: id, user, target, account, grant, error: error.message, ...mark }
   return alertsTo(channels, why === 'full' ? 'recording.full' : 'recorder.failed', facts, at)

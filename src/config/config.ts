@@ -21,6 +21,10 @@ export interface Config {
   readonly recording: {
     /** A session that has written so much is ended. */
     readonly maxBytes: number
+    /** Shares of the disk, 0 to 1; with less left, transfers are refused, new sessions, whoever writes most is ended. */
+    readonly bulkBelow: number
+    readonly sessionsBelow: number
+    readonly endBelow: number
   }
   readonly secrets: SecretSource
   /** With those who are disabled: their names and keys stay taken, nothing is opened to them. */

@@ -39,6 +39,12 @@ export const size = z
   .regex(SIZE, { error: 'write a size such as 64KiB or 64MiB', abort: true })
   .transform((text) => scaled(text, sizeUnits))
 
+/** `5%` to 0.05, below 100. */
+export const percent = z
+  .string({ error: 'write a share such as 5% or 0.5%' })
+  .regex(/^\d{1,2}(\.\d)?%$/, { error: 'write a share such as 5% or 0.5%', abort: true })
+  .transform((text) => Number.parseFloat(text) / 100)
+
 function scaled(text: string, units: Readonly<Record<string, number>>): number {
   const number = Number.parseInt(text, 10)
   return number * (units[text.slice(String(number).length)] ?? Number.NaN)

@@ -6,7 +6,7 @@ import { checkSchema, drillSchema } from './check-schema.ts'
 import { isLoopbackHost } from './loopback.ts'
 import { channelSchema } from './channel-schema.ts'
 import { policySchema, roleSchema } from './policy-schema.ts'
-import { host, listenPort, MAX_LIST, name, names, network, path, size } from './scalar.ts'
+import { host, listenPort, MAX_LIST, name, names, network, path, percent, size } from './scalar.ts'
 import { keyLine, targetSchema } from './target-schema.ts'
 
 /** Bounds of the lists: the check of all policies against each other has to stay quick. */
@@ -92,6 +92,13 @@ export const configSchema = z.strictObject({
         .prefault('4GiB')
         .refine((bytes) => bytes >= MIN_RECORDING_BYTES, { error: 'at least 1MiB' })
         .describe('A session that has written so much is ended.'),
+      bulkBelow: percent.prefault('20%').describe('With less of the disk left, transfers over 1MiB are refused.'),
+      sessionsBelow: percent.prefault('5%').describe('With less of the disk left, no new session is opened.'),
+      endBelow: percent.prefault('1%').describe('With less of the disk left, whoever writes most is ended.'),
+    })
+    .refine((floors) => floors.endBelow <= floors.sessionsBelow || floors.sessionsBelow === 0, {
+      path: ['endBelow'],
+      error: 'nobody is ended while others are let in: at most `sessionsBelow`',
     })
     .prefault({}),
   secrets: z.strictObject({

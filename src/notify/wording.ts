@@ -54,6 +54,7 @@ const wordings: ReadonlyMap<string, Wording> = new Map<string, Wording>([
     'recording.full',
     { severity: 'error', title: (s) => `a session wrote more than is kept of one, and was ended${on(s)}` },
   ],
+  ['space.scarce', { severity: 'error', title: () => 'little room is left for recordings: some things are refused' }],
   ['anchor.failed', { severity: 'error', title: (s) => `the ledger could not be anchored${called(s)}` }],
   ['anchor.recovered', { severity: 'notice', title: (s) => `the ledger is anchored again${called(s)}` }],
   [

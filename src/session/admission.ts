@@ -186,7 +186,7 @@ export interface AdmissionPorts {
     onFailure: OnRecorderFailure,
   ) => Promise<Recorder>
   /** Refuses a new session when it could not be recorded, for want of room or of a journal: throws `unavailable`. */
-  readonly checkSpace: () => Promise<void>
+  readonly checkSpace: (session: Session) => Promise<void>
   /** What is told of a session that opens; written with its row. */
   readonly openedAlerts: (session: Session, grant: Grant) => readonly Alert[]
   /** Asked after the header line is durable and before anything is dialled. */
@@ -220,7 +220,7 @@ export async function admit(ports: AdmissionPorts, request: AdmissionRequest): P
   if (request.gone?.aborted === true) gone()
   let written: 'nothing' | 'row' = 'nothing'
   try {
-    await ports.checkSpace()
+    await ports.checkSpace(session)
     throwIfEnded(admission)
     await ports.state.commit({
       at: session.openedAt,
@@ -232,7 +232,7 @@ export async function admit(ports: AdmissionPorts, request: AdmissionRequest): P
     const recorder = await ports.openRecorder(session, headerOf(session, grant, request.what), (error, why) => {
       ports.onRecorderFailure(session, error, why)
       admission.end({
-        reason: why === 'full' ? 'recording-full' : 'recorder-failed',
+        reason: endReasons[why],
         code: 'recorder_failed',
         message: error.message,
       })
@@ -251,6 +251,8 @@ export async function admit(ports: AdmissionPorts, request: AdmissionRequest): P
     request.gone?.removeEventListener('abort', gone)
   }
 }
+
+const endReasons = { failed: 'recorder-failed', full: 'recording-full', 'no-room': 'no-room' } as const
 
 const GONE: SessionEnd = { reason: 'client-closed', code: null, message: 'the client went before the session was open' }
 

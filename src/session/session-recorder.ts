@@ -20,17 +20,26 @@ export interface RecorderOptions {
   readonly live: Live
   /** What the session may write, in bytes before they are lines (`lineSize`); absent: as much as the disk takes. */
   readonly maxBytes?: number
+  /** Why bulk is refused at this moment, with `recorder_failed`; undefined or absent: it is not. */
+  readonly bulkRefusal?: () => HalliganError | undefined
+  /** Told of all that is written, near enough. */
+  readonly onWritten?: (bytes: number) => void
   /** Called once, at the first failure or at the limit, with `recorder_failed`. */
   readonly onFailure: OnRecorderFailure
 }
 
-/** `full`: the session has written as much as one may; its last lines are recorded all the same. */
-export type OnRecorderFailure = (error: HalliganError, why: 'failed' | 'full') => void
+/**
+ * `full`: the session has written as much as one may. `no-room`: its transfer was refused. Its last lines are recorded
+ * all the same then.
+ */
+export type OnRecorderFailure = (error: HalliganError, why: 'failed' | 'full' | 'no-room') => void
 
 /** The first part of a split character waits so long for the second; a person does not notice. */
 const characterWaitMs = 5
 /** A line of text or base64 of it stays below a frame of the sealed file (64 KiB). */
 const longestPieceBytes = 32 << 10
+/** A transfer gets so far when there is little room: a small file at night is worth it (design §8, where bulk begins). */
+const bulkAfterBytes = 1 << 20
 /** The wall clock may be off so far from the monotonic one before the recording says so. */
 const clockStepMs = 2000
 
@@ -56,6 +65,8 @@ class SessionRecorder implements Recorder {
   readonly #live: Live
   readonly #onFailure: OnRecorderFailure
   readonly #maxBytes: number
+  readonly #bulkRefusal: () => HalliganError | undefined
+  readonly #onWritten: (bytes: number) => void
   readonly #openedUs: number
   #seq = 0
   #lastUs: number
@@ -64,17 +75,21 @@ class SessionRecorder implements Recorder {
   #held: Held | null = null
   #pendingBytes = 0
   #writtenBytes = 0
+  /** Whole bulk since another fact than its hashes: of one file, one COPY. */
+  #bulkBytes = 0
   /** Nothing is forwarded any more; `#isFull` says whether last words are still taken. */
   #failure: HalliganError | null = null
   #isFull = false
 
-  constructor({ session, journal, clock, live, maxBytes, onFailure }: RecorderOptions) {
+  constructor({ session, journal, clock, live, maxBytes, bulkRefusal, onWritten, onFailure }: RecorderOptions) {
     this.session = session
     this.#journal = journal
     this.#clock = clock
     this.#live = live
     this.#onFailure = onFailure
     this.#maxBytes = maxBytes ?? Number.POSITIVE_INFINITY
+    this.#bulkRefusal = bulkRefusal ?? (() => undefined)
+    this.#onWritten = onWritten ?? (() => {})
     this.#openedUs = Math.round(clock.monotonicUs())
     this.#lastUs = this.#openedUs
     this.#wallBaseMs = clock.now() - this.#openedUs / 1000
@@ -96,6 +111,8 @@ class SessionRecorder implements Recorder {
   async bulk(stream: Stream, bytes: Uint8Array): Promise<void> {
     if (this.#failure !== null) throw this.#failure
     this.#letGo()
+    this.#bulkBytes += bytes.length
+    this.#mustHaveRoom(this.#bulkBytes)
     const lines: Promise<void>[] = []
     for (let at = 0; at < bytes.length; at += longestPieceBytes) {
       lines.push(this.#record({ kind: 'bulk', stream, bytes: bytes.subarray(at, at + longestPieceBytes) }))
@@ -106,6 +123,8 @@ class SessionRecorder implements Recorder {
   async fact(code: EventCode, data: unknown): Promise<void> {
     if (this.#failure !== null && !(this.#isFull && isLastWord(code, data))) throw this.#failure
     this.#letGo()
+    if (code === 'h') this.#mustHaveRoom(hashedBytes(data))
+    else this.#bulkBytes = 0
     await this.#record({ kind: 'fact', code, data })
   }
 
@@ -195,18 +214,22 @@ class SessionRecorder implements Recorder {
   #count(body: LineBody): void {
     if (this.#failure !== null) throw this.#failure
     const size = lineSize(body)
-    if (this.#writtenBytes + size > this.#maxBytes) throw this.#end()
+    if (this.#writtenBytes + size > this.#maxBytes) throw this.#end(tooMuch(this.#maxBytes), 'full')
     this.#writtenBytes += size
+    this.#onWritten(size)
   }
 
-  #end(): HalliganError {
-    const most = sizeText(this.#maxBytes)
-    const failure = new HalliganError('recorder_failed', `this session has written ${most}, the most kept of one`, {
-      hint: 'connect again: the grant goes on, and what was done until here is recorded',
-    })
+  /** A transfer goes no further than its first megabyte when there is little room; throws then. */
+  #mustHaveRoom(transferBytes: number): void {
+    if (transferBytes <= bulkAfterBytes) return
+    const refusal = this.#bulkRefusal()
+    if (refusal !== undefined) throw this.#end(refusal, 'no-room')
+  }
+
+  #end(failure: HalliganError, why: 'full' | 'no-room'): HalliganError {
     this.#failure = failure
     this.#isFull = true
-    this.#onFailure(failure, 'full')
+    this.#onFailure(failure, why)
     return failure
   }
 
@@ -228,6 +251,18 @@ function isLastWord(code: EventCode, data: unknown): boolean {
   if (code === 'x') return true
   const { kind } = (data ?? {}) as { readonly kind?: unknown }
   return code === 'n' && (kind === 'end' || kind === 'clock')
+}
+
+/** How far a transfer has come, by its `h` line. */
+function hashedBytes(data: unknown): number {
+  const { offset, length } = (data ?? {}) as { readonly offset?: unknown; readonly length?: unknown }
+  return typeof offset === 'number' && typeof length === 'number' ? offset + length : 0
+}
+
+function tooMuch(maxBytes: number): HalliganError {
+  return new HalliganError('recorder_failed', `this session has written ${sizeText(maxBytes)}, the most kept of one`, {
+    hint: 'connect again: the grant goes on, and what was done until here is recorded',
+  })
 }
 
 /** As it is configured: `4 GiB`. */

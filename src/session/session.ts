@@ -45,6 +45,8 @@ export interface SessionEnd {
     | 'recorder-failed'
     /** It has written as much as is kept of one session (`recording.maxBytes`); all of that is recorded. */
     | 'recording-full'
+    /** There was too little room left for its transfer, or for all, and it wrote most; what passed is recorded. */
+    | 'no-room'
     | 'unreachable'
     | 'protocol-violation'
     | 'shutdown'

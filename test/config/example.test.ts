@@ -95,6 +95,7 @@ test('units become ms and bytes, names become what they name, defaults are fille
     },
   ])
   expect(config.journal.segmentBytes).toBe(64 * 1024 * 1024)
+  expect(config.recording).toEqual({ maxBytes: 4 * 1024 ** 3, bulkBelow: 0.2, sessionsBelow: 0.05, endBelow: 0.01 })
   expect(config.listen.web).toEqual({
     host: '127.0.0.1',
     port: 8080,

@@ -241,6 +241,8 @@ export class Surroundings {
       recordings: this.recordings,
       listen: { ssh: { host, port: 0 }, postgres: { host, port: 0 }, web: { host, port: 0 } },
       journal: { segment },
+      // Small disks are filled here to see what the journal does; floors would be there first.
+      recording: { bulkBelow: '0%', endBelow: '0%' },
       secrets: { directory: join(this.folder, 'secrets'), key: { file: join(this.folder, 'key') } },
       users: users.map(person),
       targets: [

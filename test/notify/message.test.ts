@@ -71,6 +71,7 @@ const events: readonly (readonly [type: string, said: RegExp])[] = [
   ['review.escalated', /still not done/],
   ['recorder.failed', /not be recorded/],
   ['recording.full', /more than is kept/],
+  ['space.scarce', /little room/],
   ['anchor.failed', /anchored/],
   ['user.locked-out', /stolen/],
   ['access.locked', /locked/],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fc } from '@fast-check/vitest'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { HalliganError } from '../../src/errors.ts'
+import { HalliganError } from '../../src/errors.ts'
 import { systemFiles } from '../../src/journal/file-port.ts'
 import { type OpenJournal, openJournal } from '../../src/journal/journal.ts'
 import { bytesOf, decodeLine, type EventLine } from '../../src/recording/event-line.ts'
@@ -39,7 +39,11 @@ interface Opened {
   text(): Promise<string[]>
 }
 
-async function opened(into: Journal = journal, maxBytes?: number): Promise<Opened> {
+async function opened(
+  into: Journal = journal,
+  maxBytes: number = Number.POSITIVE_INFINITY,
+  bulkRefusal: () => HalliganError | undefined = () => undefined,
+): Promise<Opened> {
   const session = `s${sessions++}`
   const [clock, live] = [new FakeClock(), new Live()]
   const published: LiveEvent[] = []
@@ -50,8 +54,8 @@ async function opened(into: Journal = journal, maxBytes?: number): Promise<Opene
     failures.push(error)
     why.push(kind)
   }
-  const limit = maxBytes === undefined ? {} : { maxBytes }
-  const recorder = await openRecorder({ session, header, journal: into, clock, live, onFailure, ...limit })
+  const limits = { maxBytes, bulkRefusal }
+  const recorder = await openRecorder({ session, header, journal: into, clock, live, onFailure, ...limits })
   const text = async () => {
     const lines: string[] = []
     for await (const { seq, line } of into.lines(session)) {
@@ -396,5 +400,46 @@ describe('a session that has written as much as one may', () => {
     breakIt()
     await expect(lastWords(recorder)).rejects.toMatchObject({ code: 'recorder_failed' })
     expect(failures).toHaveLength(1)
+  })
+})
+
+describe('with too little room for transfers', () => {
+  const scarce = () => new HalliganError('recorder_failed', 'no room for transfers')
+  const hashed = (offset: number, length: number) => ({ stream: 'i', offset, length, sha256: '00' })
+
+  for (const { name, write } of [
+    { name: 'hashes', write: (recorder: Recorder) => recorder.fact('h', hashed(1 << 20, 1)) },
+    { name: 'whole bytes', write: (recorder: Recorder) => recorder.bulk('i', Buffer.alloc(1)) },
+  ])
+    test(`a transfer by ${name} ends behind its first megabyte, and says so`, async () => {
+      const { recorder, why, text } = await opened(journal, undefined, scarce)
+      await recorder.bulk('i', Buffer.alloc(1 << 20))
+      await recorder.fact('h', hashed(0, 1 << 20))
+      await expect(write(recorder)).rejects.toMatchObject({ code: 'recorder_failed' })
+      await expect(recorder.bytes('i', Buffer.from('more'))).rejects.toMatchObject({ code: 'recorder_failed' })
+      await recorder.fact('n', { kind: 'end', reason: 'no-room', message: 'm' })
+      await recorder.fact('x', '75')
+      expect(why).toEqual(['no-room'])
+      expect((await text()).slice(-3).map((line) => line.slice(0, 7))).toEqual(['[0,"h",', '[0,"n",', '[0,"x",'])
+    })
+
+  test('what is typed, shown and queried goes on, and so does one small transfer after the other', async () => {
+    const { recorder, why } = await opened(journal, undefined, scarce)
+    for (let n = 0; n < 3; n++) {
+      await recorder.bytes('o', Buffer.alloc(600 << 10, 'a'))
+      await recorder.fact('q', { id: n, kind: 'query', sql: 'copy t from stdin' })
+      await recorder.bulk('i', Buffer.alloc(600 << 10))
+      await recorder.fact('h', hashed(0, 600 << 10))
+    }
+    expect(why).toEqual([])
+  })
+
+  test('a transfer under way ends when room becomes scarce', async () => {
+    let isScarce = false
+    const { recorder, why } = await opened(journal, undefined, () => (isScarce ? scarce() : undefined))
+    await recorder.fact('h', hashed(5 << 20, 1 << 20))
+    isScarce = true
+    await expect(recorder.fact('h', hashed(6 << 20, 1 << 20))).rejects.toMatchObject({ code: 'recorder_failed' })
+    expect(why).toEqual(['no-room'])
   })
 })

@@ -52,6 +52,7 @@ const badEnds = [
   'expired',
   'recorder-failed',
   'recording-full',
+  'no-room',
   'protocol-violation',
   'unannounced',
 ]
