@@ -151,8 +151,10 @@ function mustDecide({ directory, registry }: DecisionPorts, by: Identity, { gran
   return user
 }
 
-/** What is locked is not opened by anyone's agreement. */
-function mustBeOpen({ registry }: DecisionPorts, grant: Grant): void {
+/** What is locked is not opened by anyone's agreement, nor is anything for somebody who has left. */
+function mustBeOpen({ registry, directory }: DecisionPorts, grant: Grant): void {
+  if (directory.byName(grant.user) === undefined)
+    throw new HalliganError('conflict', `${grant.user} has left: request ${grant.id} is for nobody`)
   const lock = registry.locks.on(grant.user, grant.target)
   if (lock !== undefined) throw lockedError(lock)
 }

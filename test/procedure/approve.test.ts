@@ -5,7 +5,7 @@ import type { Identity } from '../../src/identity/user.ts'
 import { approve, deny, lapse, override } from '../../src/procedure/approve.ts'
 import { liftDenial, standingDenials } from '../../src/procedure/lift.ts'
 import { waitingLine, waitingOn } from '../../src/procedure/waiting.ts'
-import { policyOf, ProcedureWorld } from './world.ts'
+import { people, policyOf, ProcedureWorld } from './world.ts'
 
 const writing = { target: 'orders', account: 'app_readwrite', reason: 'stuck payments' }
 const longReason = 'nobody answers and payments have been stuck for an hour'
@@ -301,4 +301,14 @@ test('what waits because of a denial goes on waiting for a person when the denia
   })
   expect(await outcomes([override(world.end, alice, 'gwaits', longReason)])).toEqual(['denied'])
   expect(await outcomes([approve(world.end, bob, 'gwaits', '')])).toEqual(['active'])
+})
+
+test('a request of somebody who has left is approved by nobody, and not gone ahead with', async () => {
+  await using world = await ProcedureWorld.open()
+  const id = await pending(world)
+  world.clock.advance(120_000)
+  world.directory.replace(buildDirectory(people.filter(({ name }) => name !== 'alice')))
+  expect(await outcomes([approve(world.end, world.as('bob'), id, 'go')])).toEqual(['conflict'])
+  expect(await outcomes([override(world.end, world.as('alice'), id, longReason)])).toEqual(['conflict'])
+  expect((await world.state.grant(id))?.state).toBe('requested')
 })
