@@ -12,6 +12,7 @@ import { resumeLocks } from '../procedure/lock.ts'
 import { resumeGrants, sweep } from '../procedure/sweep.ts'
 import type { Registry } from '../session/registry.ts'
 import type { State } from '../session/state.ts'
+import { anchorPlaces, anchoring } from './anchors.ts'
 import { listenControl } from './control.ts'
 import { followConfiguration, machineProblem, startingConfiguration, takeOver } from './configuration.ts'
 import { Current } from './current.ts'
@@ -82,19 +83,27 @@ async function start(options: FrontOptions, opened: AsyncDisposableStack): Promi
   const sealer = new Sealer(durable, clock, { recordings: config.recordingsDirectory, state: config.stateDirectory })
   const current = new Current(config, options.secrets)
   const inside = assembleInside(current, clock, durable, sealer)
+  const anchors = anchoring(clock, current, durable)
   const drills = rehearsals(clock, durable, inside, options.stories ?? '')
   await recover(options, durable, inside, sealer)
   await drills.recover()
-  const fronts = await openFronts(options, durable, inside, sealer, opened, drills)
+  // Before anyone is let in: whether this is still the ledger that was anchored. No place is waited for.
+  await anchors.start(anchorPlaces(config, options.secrets, clock))
+  opened.defer(() => anchors.close())
+  const fronts = await openFronts(options, durable, inside, sealer, opened, drills, anchors)
   openDrills(drills, durable, fronts)
   keepTime(clock, durable, inside, sealer, opened)
   opened.defer(repeat(clock, MINUTE_MS, () => drills.tick()))
+  inside.search.index.lookAtAll()
+  opened.defer(() => inside.search.index.close())
   opened.defer(() => leave(clock, durable, inside, sealer))
   opened.defer(() => drills.close())
   opened.defer(() => inside.revocations.close())
   const { read } = options
   const reloader =
-    read === undefined ? undefined : followConfiguration({ clock, file: config.file, read }, durable, inside, opened)
+    read === undefined
+      ? undefined
+      : followConfiguration({ clock, file: config.file, read }, durable, inside, anchors, opened)
   const reload = reloader && (async (by: string) => reloadText(await reloader.reload(by)))
   const control = await listenControl(
     config.stateDirectory,

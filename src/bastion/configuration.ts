@@ -9,9 +9,11 @@ import type { Secrets } from '../config/secrets.ts'
 import type { HalliganError } from '../errors.ts'
 import { mainLog } from '../log.ts'
 import { alertsTo } from '../procedure/alert.ts'
+import type { Anchoring } from '../procedure/anchoring.ts'
 import { endDeparted } from '../procedure/departure.ts'
 import { runAsProblem } from '../pty/upstream.ts'
 import type { Change } from '../session/state.ts'
+import { anchorPlaces } from './anchors.ts'
 import { channelsOf } from './channels.ts'
 import type { Durable } from './durable.ts'
 import { watchFile } from './file-watch.ts'
@@ -79,6 +81,7 @@ export function followConfiguration(
   options: { readonly clock: Clock; readonly file: string; readonly read: () => Reading },
   durable: Durable,
   inside: Inside,
+  anchors: Anchoring,
   opened: AsyncDisposableStack,
 ): Reloader {
   const { clock, file, read } = options
@@ -89,6 +92,8 @@ export function followConfiguration(
     outbox: durable.outbox,
     read,
     channelsOf: (config: Config, secrets: Secrets) => channelsOf(config, secrets, clock),
+    anchorsOf: (config: Config, secrets: Secrets) => anchorPlaces(config, secrets, clock),
+    replaceAnchors: (places) => anchors.replace(places),
     problemOf: machineProblem,
     endDeparted: () => endDeparted(departurePorts(inside)),
   })

@@ -2,6 +2,7 @@
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { AuditEvent } from '../audit.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Secrets } from '../config/secrets.ts'
@@ -10,7 +11,7 @@ import type { FileSystem } from '../journal/file-port.ts'
 import { openJournal, type OpenJournal } from '../journal/journal.ts'
 import { Outbox } from '../notify/outbox.ts'
 import { linked } from '../procedure/link.ts'
-import type { State } from '../session/state.ts'
+import type { LedgerHead, State } from '../session/state.ts'
 import { holdStateDirectory } from '../store/lock.ts'
 import { openState } from '../store/state.ts'
 import { channelsOf } from './channels.ts'
@@ -33,6 +34,8 @@ export interface Durable {
   /** Whether the journal's chain begins with the key that users pinned. */
   readonly hasPinnedGenesis: boolean
   readonly feed: Feed
+  /** Called after every commit, with its leaves and the head that it left. Must not throw. */
+  readonly onCommit: Set<(leaves: readonly AuditEvent[], head: LedgerHead) => void>
   readonly journal: OpenJournal
   readonly outbox: Outbox
   /** What was in force before, where its channels were others: the outbox has those until the change has been told. */
@@ -57,17 +60,21 @@ export async function openDurable(
     keyEncryptionKey: secrets.encryptionKey(),
   })
   opened.defer(() => stored.close())
+  const onCommit: Durable['onCommit'] = new Set()
   const page = { url: config.listen.web.url }
   const fed = withFeed(stored, feed)
   // Every alert is written with the mark of its channel as it is configured at that moment: the alert gate asks for it.
   const state: State = {
     ...fed,
-    commit: (change) =>
-      fed.commit(
+    commit: async (change) => {
+      const head = await fed.commit(
         change.alerts === undefined
           ? change
           : { ...change, alerts: change.alerts.map((one) => outbox.mark(linked(one, page.url))) },
-      ),
+      )
+      for (const told of onCommit) told(change.leaves, head)
+      return head
+    },
   }
   const journal = await openJournal({
     dir: join(config.recordingsDirectory, 'journal'),
@@ -84,7 +91,7 @@ export async function openDurable(
   const outbox: Outbox = new Outbox({ state, channels, clock, random: Math.random })
   opened.defer(() => outbox.close())
   const ledgerProblem = stored.integrity === 'ok' ? null : stored.integrity.problem
-  return { installation, state, ledgerProblem, hasPinnedGenesis, feed, journal, outbox, there, page }
+  return { installation, state, ledgerProblem, hasPinnedGenesis, feed, onCommit, journal, outbox, there, page }
 }
 
 async function otherChannels(state: Pick<State, 'setting'>, config: Config): Promise<Kept | undefined> {

@@ -13,6 +13,7 @@ import { HalliganError } from '../errors.ts'
 import { mainLog } from '../log.ts'
 import type { Channel } from '../notify/channel.ts'
 import { alertsTo } from '../procedure/alert.ts'
+import type { AnchorPlace } from '../procedure/anchor-record.ts'
 import type { State } from '../session/state.ts'
 import type { Current } from './current.ts'
 import { keeping } from './kept-configuration.ts'
@@ -26,6 +27,10 @@ export interface ReloadPorts {
   readonly read: () => Reading
   /** Ready to deliver. Throws `config_invalid` where one cannot be. */
   readonly channelsOf: (config: Config, secrets: Secrets) => readonly Channel[]
+  /** Likewise, the places that keep checkpoints. */
+  readonly anchorsOf: (config: Config, secrets: Secrets) => readonly AnchorPlace[]
+  /** Never throws. */
+  readonly replaceAnchors: (places: readonly AnchorPlace[]) => Promise<void>
   /** What this machine cannot do of it; undefined: it can. */
   readonly problemOf: (config: Config) => HalliganError | undefined
   /** Ends what people have who are known no more, or whose key is not. Throws when that could not be written. */
@@ -63,8 +68,10 @@ export class Reloader {
     const problem = this.#problemOf(config, secrets)
     if (problem !== undefined) return this.#refuse(config.sha256, problem, by)
     let channels: readonly Channel[]
+    let anchors: readonly AnchorPlace[]
     try {
       channels = this.#ports.channelsOf(config, secrets)
+      anchors = this.#ports.anchorsOf(config, secrets)
     } catch (error) {
       return this.#refuse(config.sha256, errorMessage(error), by)
     }
@@ -74,6 +81,7 @@ export class Reloader {
       return { kind: 'unchanged' }
     }
     await this.#take(config, secrets, channels, changes, by)
+    if (changes.some((line) => /^(anchor|channel|secret) /.test(line))) await this.#ports.replaceAnchors(anchors)
     return { kind: 'loaded', changes }
   }
 

@@ -15,8 +15,10 @@ const MAX_RECIPIENTS = 50
 const address = z.string().max(320).refine(isMailAddress, { error: 'not a mail address such as security@example.com' })
 
 const url = z.string().max(2000).superRefine(checkUrl)
+/** A URL that Halligan may call. */
+export const checkedUrl = url
 const secretUrl = z.strictObject({ secret: name.describe('Name of the secret that holds the URL.') })
-const urlForm = 'write an https:// URL, or `url: { secret: NAME }` where knowing it is enough to post'
+export const urlForm = 'write an https:// URL, or `url: { secret: NAME }` where knowing it is enough to post'
 
 const base = {
   name,

@@ -31,6 +31,7 @@ export interface Config {
   readonly users: readonly User[]
   readonly targets: readonly Target[]
   readonly channels: readonly Channel[]
+  readonly anchors: readonly Anchor[]
   readonly checks: readonly CheckConfig[]
   readonly drills: readonly DrillConfig[]
   readonly policies: readonly Policy[]
@@ -108,6 +109,34 @@ export interface SyslogChannel extends ChannelBase {
   readonly transport: 'tls' | 'tcp'
   /** PEM; null: the CAs of the machine. */
   readonly ca: string | null
+}
+
+/** Where checkpoints of the ledger go. */
+export type Anchor = WebhookAnchor | EmailAnchor
+
+interface AnchorBase {
+  readonly name: string
+  /** Between two checkpoints while the ledger grows. */
+  readonly everyMs: number
+}
+
+export interface WebhookAnchor extends AnchorBase {
+  readonly kind: 'webhook'
+  /** Only such a place shows that a tail was cut. */
+  readonly outside: boolean
+  readonly url: ChannelUrl
+  /** Name of the signing secret. */
+  readonly secret: string
+  /** A GET of the URL gives the newest checkpoint it holds. */
+  readonly readBack: boolean
+  /** PEM; null: the CAs of the machine. */
+  readonly ca: string | null
+}
+
+export interface EmailAnchor extends AnchorBase {
+  readonly kind: 'email'
+  /** A channel of kind `email`: its server and addresses, and whether it is outside. */
+  readonly channel: string
 }
 
 /** A question put to something outside before a grant is given; policies name it (`require`, `onCall`). */

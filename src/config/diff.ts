@@ -14,6 +14,7 @@ const NAMED = {
   users: 'user',
   targets: 'target',
   channels: 'channel',
+  anchors: 'anchor',
   checks: 'check',
   drills: 'drill',
   policies: 'policy',

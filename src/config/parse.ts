@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path'
 import { HalliganError } from '../errors.ts'
 import type { User } from '../identity/user.ts'
 import type { Target } from '../target.ts'
+import { anchorOf, type WrittenAnchor } from './anchor-schema.ts'
 import { checkOf, drillOf } from './check-schema.ts'
 import type { WrittenChannel } from './channel-schema.ts'
 import type { Channel, Config } from './config.ts'
@@ -95,7 +96,7 @@ function read(text: string, file: string, readFile: ReadFile): ReadResult {
 }
 
 /** What names a CA, and may name a file with it. */
-type WithCertificates = WrittenTarget | WrittenChannel
+type WithCertificates = WrittenTarget | WrittenChannel | WrittenAnchor
 
 function readCertificates(written: WrittenConfig, file: string, readFile: ReadFile, tree: YamlTree) {
   const pems = new Map<WithCertificates, string>()
@@ -103,6 +104,7 @@ function readCertificates(written: WrittenConfig, file: string, readFile: ReadFi
   const things = [
     ...written.targets.map((thing, index) => ({ thing, path: ['targets', index, 'caFile'] })),
     ...written.channels.map((thing, index) => ({ thing, path: ['channels', index, 'caFile'] })),
+    ...written.anchors.map((thing, index) => ({ thing, path: ['anchors', index, 'caFile'] })),
   ] satisfies { thing: WithCertificates; path: Path }[]
   for (const { thing, path } of things) {
     if (!('caFile' in thing) || thing.caFile === undefined) continue
@@ -142,6 +144,7 @@ function configOf(
     users: written.users.map(userOf),
     targets: written.targets.map((target) => targetOf(target, pems)),
     channels: written.channels.map((channel) => channelOf(channel, pems)),
+    anchors: written.anchors.map((anchor) => anchorOf(anchor, pems.get(anchor))),
     checks: written.checks.map(checkOf),
     drills: written.drills.map(drillOf),
     policies: written.policies.map(policyOf),

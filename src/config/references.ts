@@ -19,12 +19,14 @@ export interface ReferenceProblem {
 
 /** Everything that does not fit together. */
 export function checkReferences(config: Config): ReferenceProblem[] {
-  const { users, targets, channels, checks, drills, policies } = config
+  const { users, targets, channels, anchors, checks, drills, policies } = config
   return [
     ...listenersApart(config),
     ...usersApart(users),
     ...targetsApart(users, targets),
     ...namedOnce(channels, 'channels', 'channel'),
+    ...namedOnce(anchors, 'anchors', 'anchor'),
+    ...anchorsHaveMail(config),
     ...namedOnce(checks, 'checks', 'check'),
     ...namedOnce(drills, 'drills', 'drill'),
     ...drillsHaveCanaries(config),
@@ -40,6 +42,18 @@ export function checkReferences(config: Config): ReferenceProblem[] {
       hint,
     })),
   ]
+}
+
+function anchorsHaveMail({ anchors, channels }: Config): ReferenceProblem[] {
+  return anchors.flatMap((anchor, index) => {
+    if (anchor.kind !== 'email') return []
+    const path = ['anchors', index, 'channel']
+    const channel = channels.find(({ name }) => name === anchor.channel)
+    if (channel === undefined) return [{ path, message: `there is no channel ${anchor.channel}` }]
+    return channel.kind === 'email'
+      ? []
+      : [{ path, message: `channel ${channel.name} is no mail: it is ${channel.kind}` }]
+  })
 }
 
 function isEnabled(user: User): boolean {

@@ -2,6 +2,7 @@
 // another (names, references, overlaps) is checked in references.ts.
 
 import * as z from 'zod'
+import { anchorSchema } from './anchor-schema.ts'
 import { checkSchema, drillSchema } from './check-schema.ts'
 import { isLoopbackHost } from './loopback.ts'
 import { channelSchema } from './channel-schema.ts'
@@ -15,6 +16,7 @@ const MAX_TARGETS = 2000
 const MAX_POLICIES = 200
 const MAX_CHANNELS = 50
 const MAX_CHECKS = 50
+const MAX_ANCHORS = 10
 const MAX_DRILLS = 20
 const MAX_KEYS = 20
 
@@ -108,6 +110,11 @@ export const configSchema = z.strictObject({
   users: z.array(user).min(1).max(MAX_USERS),
   targets: z.array(targetSchema).min(1).max(MAX_TARGETS),
   channels: z.array(channelSchema).min(1).max(MAX_CHANNELS),
+  anchors: z
+    .array(anchorSchema)
+    .max(MAX_ANCHORS)
+    .default([])
+    .describe('Places that keep signed heads of the ledger, so that nothing before can be taken back.'),
   checks: z.array(checkSchema).max(MAX_CHECKS).default([]).describe('Questions put to something outside.'),
   drills: z.array(drillSchema).max(MAX_DRILLS).default([]).describe('Rehearsals that are due by themselves.'),
   policies: z.array(policySchema).min(1).max(MAX_POLICIES),

@@ -107,6 +107,10 @@ export function missingSecrets(
   }
   for (const channel of config.channels)
     for (const name of channelSecrets(channel)) needed.set(name, `channel ${channel.name}`)
+  for (const anchor of config.anchors)
+    if (anchor.kind === 'webhook')
+      for (const name of [...urlSecret(anchor.url), anchor.secret])
+        if (!needed.has(name)) needed.set(name, `anchor ${anchor.name}`)
   for (const check of config.checks) for (const name of checkSecrets(check)) needed.set(name, `check ${check.name}`)
   return [...needed].flatMap(([name, neededBy]) => (secrets.has(name) ? [] : [{ name, neededBy }]))
 }

@@ -4,6 +4,7 @@
 import type { Grant } from '../access/grant.ts'
 import type { Policy } from '../access/policy.ts'
 import type { Role } from '../identity/user.ts'
+import type { AnchorStatus } from '../procedure/anchor-status.ts'
 import type { ExplanationPorts } from '../procedure/explanation.ts'
 import type { Target } from '../target.ts'
 import type { Offer } from '../procedure/offer.ts'
@@ -179,6 +180,8 @@ export interface LedgerView {
   readonly installation: string
   readonly size: number
   readonly root: string
+  /** What is kept outside of it, and how far back a cut tail could go unnoticed. */
+  readonly anchored: AnchorStatus
 }
 
 /** Messages of `GET /ws/sessions/:id/events`. `at`: seconds since the session opened; `line` as recorded. */

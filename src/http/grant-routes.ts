@@ -94,7 +94,7 @@ async function revoke(house: House, call: Call, caller: Caller): Promise<{ ended
 
 async function ledgerHead(house: House): Promise<LedgerView> {
   const { size, root } = await house.ports.state.ledgerHead()
-  return { installation: house.installation, size, root }
+  return { installation: house.installation, size, root, anchored: house.ports.anchors.status() }
 }
 
 export const grantRoutes: readonly Route[] = [

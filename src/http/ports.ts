@@ -8,12 +8,14 @@ import type { Grant } from '../access/grant.ts'
 import type { Directory, Identity, User } from '../identity/user.ts'
 import type { DrillContract } from '../procedure/drill.ts'
 import type { Access } from '../procedure/access.ts'
+import type { Anchoring } from '../procedure/anchoring.ts'
 import type { MfaContract, ReportRefusal } from '../procedure/contract.ts'
 import type { ExplanationPorts } from '../procedure/explanation.ts'
 import type { OfferPorts } from '../procedure/offer.ts'
 import type { Reports } from '../procedure/report.ts'
 import type { AlertPorts } from '../procedure/retry-alerts.ts'
 import type { ReviewPorts } from '../procedure/review.ts'
+import type { SearchPorts } from '../procedure/search.ts'
 import type { DecisionPorts } from '../procedure/waiting.ts'
 import type { Live } from '../session/live.ts'
 import type { Locks, LockScope } from '../session/locks.ts'
@@ -70,6 +72,8 @@ export interface HttpPorts {
   readonly explanation: ExplanationPorts
   readonly alerts: AlertPorts
   readonly reports: Pick<Reports, 'of'>
+  readonly search: SearchPorts
+  readonly anchors: Pick<Anchoring, 'status'>
   /** Null where nothing is rehearsed. */
   readonly drills: DrillContract | null
   readonly requests: {

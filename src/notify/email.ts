@@ -35,34 +35,53 @@ export interface Mail {
   readonly references: string | undefined
 }
 
+/** A mail as it is sent. */
+export interface Letter extends Mail {
+  /** One short line: what receivers sort by. */
+  readonly number: string
+  /** Its date (ms). */
+  readonly at: number
+  /** Text files that go with it, by name. */
+  readonly files?: Readonly<Record<string, string>>
+}
+
 /** RFC 5322 §2.1.1 keeps lines below 998; mail programs show less than this. */
 const longestSubject = 200
 const longestReceipt = 150
 /** An attempt is cut before (attempt.ts); this is for a server that talks on. */
 const smtpTimeoutMs = 15_000
 
-/** A channel that mails. Throws `config_invalid` for unprotected mail off this machine and for addresses that are none. */
+/** A channel that mails. Throws `config_invalid` as `mailer` does. */
 export function emailChannel(options: EmailOptions): Channel {
   const { name, outside } = options
-  const what = `email ${name}`
+  const mail = mailer(`email ${name}`, options)
+  return {
+    name,
+    outside,
+    deliver: (alert, signal) =>
+      mail({ ...mailOf(alert, options.hostname), number: oneLine(alert.id, 80), at: alert.at }, signal),
+  }
+}
+
+/** Sends one mail and resolves with what the server said when it took it. Rejects with `unreachable`. */
+export type SendMail = (letter: Letter, signal: AbortSignal) => Promise<{ readonly receipt: string }>
+
+/** A mail server, ready to send. Throws `config_invalid` for unprotected mail off this machine and for addresses that are none. */
+export function mailer(what: string, options: Omit<EmailOptions, 'name' | 'outside' | 'clock'>): SendMail {
   if (options.security === 'none' && !isThisMachine(options.host))
     throw new HalliganError('config_invalid', `${what}: mail to another machine needs TLS`, {
       hint: 'use `security: starttls` or `security: tls`',
     })
   for (const address of [options.from, ...options.to])
     if (!isMailAddress(address)) throw new HalliganError('config_invalid', `${what}: an address cannot be used`)
-  return {
-    name,
-    outside,
-    deliver: async (alert, signal) => {
-      const { security } = options
-      const socket = await (security === 'tls' ? dialTls : dialTcp)(what, options, signal)
-      try {
-        return await send(what, options, socket, mailOf(alert, options.hostname), alert, signal)
-      } finally {
-        socket.destroy()
-      }
-    },
+  return async (letter, signal) => {
+    const { security } = options
+    const socket = await (security === 'tls' ? dialTls : dialTcp)(what, options, signal)
+    try {
+      return await send(what, options, socket, letter, signal)
+    } finally {
+      socket.destroy()
+    }
   }
 }
 
@@ -96,10 +115,9 @@ export function mailOf(alert: Alert, hostname: string): Mail {
 
 async function send(
   what: string,
-  options: EmailOptions,
+  options: Omit<EmailOptions, 'name' | 'outside' | 'clock'>,
   socket: Socket,
-  mail: Mail,
-  alert: Alert,
+  mail: Letter,
   signal: AbortSignal,
 ): Promise<{ readonly receipt: string }> {
   const { host, port, security, login, from, to, ca } = options
@@ -133,9 +151,10 @@ async function send(
       text: mail.text,
       messageId: mail.messageId,
       ...(mail.references === undefined ? {} : { references: mail.references }),
-      date: new Date(alert.at),
+      date: new Date(mail.at),
       // RFC 3834: no out-of-office answers.
-      headers: { 'Auto-Submitted': 'auto-generated', 'X-Halligan-Alert': oneLine(alert.id, 80) },
+      headers: { 'Auto-Submitted': 'auto-generated', 'X-Halligan-Alert': mail.number },
+      attachments: Object.entries(mail.files ?? {}).map(([filename, content]) => ({ filename, content })),
       signal,
     })
     return { receipt: receiptOf(sent.response, to.length, sent.rejected.length) }

@@ -27,7 +27,7 @@ export function webhookChannel(options: WebhookOptions): Channel {
   const { name, outside, clock, ca } = options
   const what = `webhook ${name}`
   const url = postingUrl(what, options.url)
-  const key = parseSecret(options)
+  const key = parseSecret(what, options.secret)
   return {
     name,
     outside,
@@ -53,7 +53,8 @@ export function webhookHeaders(id: string, now: number, body: string, key: Uint8
   return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${signature}` }
 }
 
-function parseSecret({ name, secret }: WebhookOptions): Buffer {
+/** The raw bytes of a `whsec_` secret. Throws `config_invalid` naming `what`, never the secret. */
+export function parseSecret(what: string, secret: string): Buffer {
   const encoded = secret.startsWith(secretPrefix) ? secret.slice(secretPrefix.length) : ''
   const key = Buffer.from(encoded, 'base64')
   if (
@@ -62,7 +63,7 @@ function parseSecret({ name, secret }: WebhookOptions): Buffer {
     key.length <= 64
   )
     return key
-  throw new HalliganError('config_invalid', `webhook ${name}: its secret is not whsec_ and base64 of 24 to 64 bytes`, {
+  throw new HalliganError('config_invalid', `${what}: its secret is not whsec_ and base64 of 24 to 64 bytes`, {
     hint: 'make one with: echo whsec_$(openssl rand -base64 32)',
   })
 }

@@ -59,7 +59,10 @@ const wordings: ReadonlyMap<string, Wording> = new Map<string, Wording>([
   ['anchor.recovered', { severity: 'notice', title: (s) => `the ledger is anchored again${called(s)}` }],
   [
     'anchor.contradicted',
-    { severity: 'critical', title: (s) => `the ledger is not the one that was anchored${called(s)}: it was cut or rewritten` },
+    {
+      severity: 'critical',
+      title: (s) => `the ledger is not the one that was anchored${called(s)}: it was cut or rewritten`,
+    },
   ],
   ['journal.recovered', { severity: 'error', title: () => 'Halligan started after a crash or damage' }],
   ['user.locked-out', { severity: 'error', title: (s) => `wrong codes for ${someone(s)}: the key may be stolen` }],
