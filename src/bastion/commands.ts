@@ -35,6 +35,7 @@ export function commandsFor(
     explanation: inside.explanation,
     alerts: { clock, state: durable.state, nudge: () => durable.outbox.nudge() },
     reports: inside.reports,
+    search: inside.search,
     drills: places.drills,
     issueLink: places.issueLink,
     postgres: places.postgres,

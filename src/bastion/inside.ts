@@ -1,6 +1,8 @@
 // Everything between the front ends and the disk: who is known, who is inside, and what they may do.
 
+import { join } from 'node:path'
 import type { Grant } from '../access/grant.ts'
+import { SearchIndex } from '../archive/search-index.ts'
 import { freeSpace } from '../archive/space.ts'
 import type { Clock } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
@@ -24,6 +26,7 @@ import { Reports } from '../procedure/report.ts'
 import type { ExplanationPorts } from '../procedure/explanation.ts'
 import type { ReviewPorts } from '../procedure/review.ts'
 import { Revocations } from '../procedure/revocation.ts'
+import type { SearchPorts } from '../procedure/search.ts'
 import { Secrets } from '../procedure/secrets.ts'
 import { SessionOpenings } from '../procedure/session-opening.ts'
 import type { DecisionPorts } from '../procedure/waiting.ts'
@@ -40,6 +43,7 @@ import type { Durable } from './durable.ts'
 import { recorderAlerts } from './recorder-alert.ts'
 import { type DrillOverlay, drillOverlay } from './rehearsals.ts'
 import { revoke } from './revoking.ts'
+import { Indexing } from './indexing.ts'
 import { reviewPorts } from './reviewing.ts'
 import { Room } from './room.ts'
 import type { Sealer } from './sealer.ts'
@@ -64,6 +68,7 @@ export interface Inside {
   readonly review: ReviewPorts
   readonly explanation: ExplanationPorts
   readonly reports: Reports
+  readonly search: SearchPorts & { readonly index: Indexing }
   /** What ended grants must not leave on targets. */
   readonly revocations: Revocations
   /** What is left to record in. */
@@ -160,6 +165,7 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
       ),
   })
   const reports = new Reports({ clock, state })
+  const search = { clock, state, index: indexing(current, clock, durable, sealer), policy: review.policy }
   const explanation: ExplanationPorts = {
     clock,
     state,
@@ -294,11 +300,19 @@ export function assembleInside(current: Current, clock: Clock, durable: Durable,
     review,
     explanation,
     reports,
+    search,
     revocations,
     room,
     admit: admitted,
     admissionsEnded,
   }
+}
+
+function indexing({ config }: Current, clock: Clock, { state }: Durable, sealer: Sealer): Indexing {
+  const places = { file: join(config.stateDirectory, 'search.db'), recordings: config.recordingsDirectory }
+  const index = new Indexing(clock, state, new SearchIndex(clock, places))
+  sealer.onSealed = (session) => index.sealed(session)
+  return index
 }
 
 /** How a warning ends for people who may extend the grant themselves. */

@@ -27,6 +27,8 @@ export class Sealer implements Recordings {
   /** Sessions whose sealing runs; `settled` waits for them. */
   readonly #running = new Set<Promise<void>>()
   #hasJournalFailed = false
+  /** Called with each session that is sealed. */
+  onSealed: (session: string) => void = () => undefined
 
   constructor(durable: Durable, clock: Clock, directories: { readonly recordings: string; readonly state: string }) {
     this.#durable = durable
@@ -79,6 +81,7 @@ export class Sealer implements Recordings {
     try {
       await sealSession(this.#ports, id, sealStateOf(end))
       this.#durable.journal.forget(id)
+      this.onSealed(id)
     } catch (error) {
       // `retry` and the next start take the same steps again.
       sessionLog.error('session.not-sealed', { session: id, error })

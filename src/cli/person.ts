@@ -17,6 +17,7 @@ import { addReportCommands } from './report-commands.ts'
 import { addPolicyCommands } from './policy-commands.ts'
 import { addReviewCommands } from './review-commands.ts'
 import { addRequestCommand } from './request-command.ts'
+import { addSearchCommand } from './search-command.ts'
 import { addSessionCommands } from './session-commands.ts'
 import type { CommandPorts, Run } from './run.ts'
 
@@ -99,6 +100,7 @@ function program(run: Run): Command {
   addApprovalCommands(root, run)
   addBypassCommands(root, run)
   addSessionCommands(root, run)
+  addSearchCommand(root, run)
   addDrillCommands(root, run)
   addReviewCommands(root, run)
   addPolicyCommands(root, run)

@@ -16,6 +16,7 @@ import type { OfferPorts } from '../procedure/offer.ts'
 import type { Reports } from '../procedure/report.ts'
 import type { AlertPorts } from '../procedure/retry-alerts.ts'
 import type { ReviewPorts } from '../procedure/review.ts'
+import type { SearchPorts } from '../procedure/search.ts'
 import type { Secrets } from '../procedure/secrets.ts'
 import type { DecisionPorts } from '../procedure/waiting.ts'
 import type { State } from '../session/state.ts'
@@ -30,6 +31,7 @@ export interface CommandPorts {
   readonly explanation: ExplanationPorts
   readonly alerts: AlertPorts
   readonly reports: Pick<Reports, 'of'>
+  readonly search: SearchPorts
   /** Null where nothing is rehearsed. */
   readonly drills: DrillContract | null
   readonly end: DecisionPorts & LockPorts

@@ -9,6 +9,7 @@ import { requestRoutes } from './request-routes.ts'
 import type { Route } from './route.ts'
 import { reportRoutes } from './report-routes.ts'
 import { reviewRoutes } from './review-routes.ts'
+import { searchRoutes } from './search-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { signInRoutes } from './sign-in.ts'
 import { socketRoutes } from './socket-routes.ts'
@@ -16,6 +17,7 @@ import { socketRoutes } from './socket-routes.ts'
 export const routes: readonly Route[] = [
   ...signInRoutes,
   ...sessionRoutes,
+  ...searchRoutes,
   ...grantRoutes,
   ...alertRoutes,
   ...lockRoutes,

@@ -135,7 +135,7 @@ function expected(route: (typeof routes)[number], user: string, roles: readonly 
 test('the table has a rule for every route and no route twice', () => {
   const names = routes.map((route) => `${route.kind === 'act' ? 'POST' : 'GET'} ${route.path}`)
   expect(new Set(names).size).toBe(names.length)
-  expect(names.length).toBe(47)
+  expect(names.length).toBe(48)
 })
 
 test('a session that is not mine reads exactly like one that does not exist', async () => {

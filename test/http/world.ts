@@ -25,6 +25,7 @@ import { mayVouch, type VouchPorts } from '../../src/procedure/bypass.ts'
 import { Mfa } from '../../src/procedure/mfa.ts'
 import { Reports } from '../../src/procedure/report.ts'
 import type { ReviewPorts } from '../../src/procedure/review.ts'
+import type { SearchAsk, SearchMatch } from '../../src/procedure/search.ts'
 import { type OfferPorts } from '../../src/procedure/offer.ts'
 import { RequestClock } from '../../src/procedure/request-clock.ts'
 import { ReviewDebts } from '../../src/procedure/review-debt.ts'
@@ -71,6 +72,9 @@ export interface World {
   readonly refusals: string[]
   /** Findings to give instead of a recording, by session. */
   readonly findings: Map<string, { finding: string; message: string }>
+  /** What the search index is asked, and what it finds whoever asks. */
+  readonly asked: readonly SearchAsk[]
+  matches: readonly SearchMatch[]
   /** Called at each opening of a recording, before it is given: for races. */
   onOpen: (session: string) => void
   /** Signs in by a real link; gives the Cookie header. */
@@ -195,7 +199,8 @@ export async function startWorld(
     nudge: () => undefined,
   }
   const drills = new MemoryDrills()
-  const world: Pick<World, 'onOpen'> = { onOpen: () => {} }
+  const asked: SearchAsk[] = []
+  const world: Pick<World, 'onOpen' | 'matches'> = { onOpen: () => {}, matches: [] }
   const server = await startHttp({
     host: '127.0.0.1',
     port: 0,
@@ -264,6 +269,18 @@ export async function startWorld(
         configuration: { sha256: 'c'.repeat(64), refused: null },
       },
       reports: new Reports({ clock, state }),
+      search: {
+        clock,
+        state,
+        policy: reviews.policy,
+        index: {
+          isCaughtUp: true,
+          find: async (ask) => {
+            asked.push(ask)
+            return { matches: world.matches, count: world.matches.length, isMore: false }
+          },
+        },
+      },
       alerts: { clock, state, nudge: () => undefined },
       reportRefusal: ({ reason }) => refusals.push(reason),
     },
@@ -297,6 +314,7 @@ export async function startWorld(
     kills,
     refusals,
     findings,
+    asked,
     post,
     code,
     record,
