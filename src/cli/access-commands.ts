@@ -6,8 +6,11 @@ import type { Decision } from '../access/decide.ts'
 import type { Grant } from '../access/grant.ts'
 import { HalliganError } from '../errors.ts'
 import { endGrant } from '../procedure/end.ts'
-import { print, type Run } from './run.ts'
+import { print, requireCode, type Run } from './run.ts'
 import { span, table } from './table.ts'
+
+/** How long a ceremony counts for what only takes access away. */
+const TAKE_AWAY_MS = 10 * 60_000
 
 export function addAccessCommands(root: Command, run: Run): void {
   root
@@ -85,6 +88,8 @@ async function end(run: Run, id: string | undefined): Promise<void> {
   const mine = await run.ports.state.grants({ user: run.caller.identity.user.name, states: ['active'], limit: 100 })
   const grant = id === undefined ? only(mine) : mine.find((one) => one.id === id)
   if (grant === undefined) throw new HalliganError('not_found', `no live grant ${id ?? ''} of yours`.replace('  ', ' '))
+  // It only takes access away; but who merely holds the key must not end somebody's emergency.
+  if (run.ports.access.ceremony(run.caller.identity, grant) === undefined) await requireCode(run, TAKE_AWAY_MS)
   const name = run.caller.identity.user.name
   const ended = await endGrant(run.ports.end, grant.id, 'returned', name, 'given back')
   print(
