@@ -21,6 +21,7 @@ export const groups = {
   pgbench: { programs: ['pgbench'], areWrapped: true, packages: ['postgresql'] },
   chromium: { programs: ['chromium'], packages: ['chromium'] },
   zstd: { programs: ['zstd'], packages: ['zstd'] },
+  strace: { programs: ['strace'], packages: ['strace'] },
   // Comes with npm, where the registry has it for this platform.
   postgres: { programs: [], packages: [] },
 } as const satisfies Record<string, Group>
