@@ -3,7 +3,6 @@
 import type { Grant, Review } from '../access/grant.ts'
 import type { ReviewStanding } from '../access/review.ts'
 import type { ReviewCase } from '../procedure/review.ts'
-import type { SessionRecord } from '../session/session.ts'
 import { printable, span } from './table.ts'
 
 /** `due in 3 h`, `overdue by 20 min`, `emergency, by rita`. */
@@ -28,7 +27,7 @@ export function reviewText(found: ReviewCase, now: number, hints: readonly strin
     ...facts(grant).map(([name, value]) => `  ${name.padEnd(11)} ${value}`),
     `  ${'reviewers'.padEnd(11)} ${reviewers.join(', ') || '(nobody: tell an admin)'}`,
     sessions.length === 0 ? 'no session: the glass was broken, nobody went in' : 'sessions',
-    ...sessions.map(({ session, evidence }) => `  ${sessionText(session, evidence)}`),
+    ...sessions.map((each) => `  ${sessionText(each)}`),
     'questions',
     ...questions.map((question, index) => `  ${index + 1} ${question}`),
     ...verdicts(grant),
@@ -60,13 +59,14 @@ function facts(grant: Grant): readonly (readonly [string, string])[] {
   return optional.filter((fact) => fact !== null)
 }
 
-function sessionText(session: SessionRecord, evidence: ReviewCase['sessions'][number]['evidence']): string {
+function sessionText({ session, evidence, risky }: ReviewCase['sessions'][number]): string {
   const took = session.endedAt === null ? 'running' : span(session.endedAt - session.openedAt)
   const state = session.seal === null ? 'not sealed yet' : `sealed ${session.seal.state}`
   const end = session.end === null ? '' : `, ${session.end.message}`
   const opened = `opened by you: ${Math.floor(evidence.share * 100)} %`
   const damage = evidence.damage === null ? '' : `, ${evidence.damage}: it cannot be seen whole`
-  return `${session.id}  ${session.what.kind}, ${utc(session.openedAt)}, ${took}${end}; ${state}; ${opened}${damage}`
+  const risks = risky === 0 ? '' : `; ${risky} risky`
+  return `${session.id}  ${session.what.kind}, ${utc(session.openedAt)}, ${took}${end}; ${state}; ${opened}${damage}${risks}`
 }
 
 function verdicts({ earlierReviews, review }: Grant): string[] {

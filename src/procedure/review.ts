@@ -30,7 +30,7 @@ import type { ReviewDebts } from './review-debt.ts'
 
 export interface ReviewPorts {
   readonly clock: Clock
-  readonly state: Pick<State, 'commit' | 'grant' | 'grants' | 'sessions' | 'views'>
+  readonly state: Pick<State, 'commit' | 'events' | 'grant' | 'grants' | 'sessions' | 'views'>
   /** By name: the one in force, for roles and questions are those of now. */
   readonly policy: (name: string) => Policy | undefined
   readonly directory: Directory
@@ -50,11 +50,16 @@ export interface ReviewItem {
   readonly may: { readonly decide: boolean; readonly reopen: boolean }
 }
 
+interface Watched {
+  readonly session: SessionRecord
+  readonly evidence: Evidence
+}
+
 /** Everything a reviewer goes by. */
 export interface ReviewCase extends ReviewItem {
   readonly questions: readonly string[]
-  /** Oldest first. */
-  readonly sessions: readonly { readonly session: SessionRecord; readonly evidence: Evidence }[]
+  /** Oldest first; `risky`: how much in it was told of as destroying something or handing out access. */
+  readonly sessions: readonly (Watched & { readonly risky: number })[]
   /** Why this person may not decide, or not yet; null: they may. */
   readonly obstacle: Pick<HalliganError, 'code' | 'message' | 'hint'> | null
 }
@@ -67,6 +72,12 @@ const REVIEWED_SHOWN = 200
 
 /** Grants that statistics are made of: years of emergencies. */
 const COUNTED = 10_000
+
+/** Leaves of risky actions that are counted for one review: each stands for a minute of a kind in a session. */
+const RISKS_COUNTED = 10_000
+
+/** The last of them are told of within a minute of the end (procedure/risky-action.ts), later where the disk is slow. */
+const RISKS_AFTER_MS = 10 * 60_000
 
 /** Times a decision is written anew when a reminder came between: they are hours apart. */
 const TRIES = 3
@@ -89,7 +100,9 @@ export async function reviewQueue(
 /** One review with all that belongs to it. Throws `not_found`, also for what `user` may not see. */
 export async function reviewCase(ports: ReviewPorts, user: User, id: string): Promise<ReviewCase> {
   const grant = await visible(ports, user, id)
-  const sessions = await evidenceOf(ports, grant, user)
+  const watched = await evidenceOf(ports, grant, user)
+  const risks = await risksOf(ports, grant)
+  const sessions = watched.map((each) => ({ ...each, risky: risks.get(each.session.id) ?? 0 }))
   const questions = reviewQuestions(ports.policy(grant.policy))
   return { ...itemOf(ports, user, grant), questions, sessions, obstacle: obstacleTo(ports, user, grant, sessions) }
 }
@@ -212,7 +225,7 @@ function obstacleTo(
   ports: ReviewPorts,
   user: User,
   grant: Grant,
-  sessions: ReviewCase['sessions'],
+  sessions: readonly Watched[],
 ): ReviewCase['obstacle'] {
   try {
     mustWait(grant)
@@ -230,10 +243,10 @@ function obstacleTo(
  * What the sessions of a grant are and how much of each was served to `user`. Several views do not add up: the same half
  * seen twice is no whole, so the largest counts.
  */
-async function evidenceOf(ports: ReviewPorts, grant: Grant, user: User): Promise<ReviewCase['sessions']> {
+async function evidenceOf(ports: ReviewPorts, grant: Grant, user: User): Promise<readonly Watched[]> {
   const sessions = (await ports.state.sessions({ grant: grant.id })).reverse()
   const views = (await ports.state.views(sessions.map(({ id }) => id))).filter((view) => view.user === user.name)
-  const evidence: { session: SessionRecord; evidence: Evidence }[] = []
+  const evidence: Watched[] = []
   // One after the other: verifying a recording takes the disk.
   for (const session of sessions) {
     const shares = views.filter((view) => view.session === session.id).map(({ share }) => share)
@@ -243,6 +256,21 @@ async function evidenceOf(ports: ReviewPorts, grant: Grant, user: User): Promise
     evidence.push({ session, evidence: { session: session.id, root, share, damage } })
   }
   return evidence
+}
+
+/** By session: what was told of as risky, counted from its leaves. */
+async function risksOf({ state }: ReviewPorts, grant: Grant): Promise<ReadonlyMap<string, number>> {
+  const leaves = await state.events({
+    types: ['risky-action'],
+    since: grant.activatedAt ?? grant.requestedAt,
+    ...(grant.endedAt === null ? {} : { before: grant.endedAt + RISKS_AFTER_MS }),
+    limit: RISKS_COUNTED,
+  })
+  const counts = new Map<string, number>()
+  for (const { event } of leaves)
+    if (event.type === 'risky-action' && event.grant === grant.id && event.session !== undefined)
+      counts.set(event.session, (counts.get(event.session) ?? 0) + (event.count ?? 1))
+  return counts
 }
 
 /** A recording that was tried, of which nothing could be shown, is verified again before it counts as damaged. */

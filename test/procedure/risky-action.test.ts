@@ -2,11 +2,14 @@ import { expect, test } from 'vitest'
 import { encodeLeaf } from '../../src/audit.ts'
 import { HalliganError } from '../../src/errors.ts'
 import { linked } from '../../src/procedure/link.ts'
+import { reviewCase } from '../../src/procedure/review.ts'
 import { RiskyActions, type RiskyAction } from '../../src/procedure/risky-action.ts'
+import { openRow } from '../../src/session/opening.ts'
 import type { Session } from '../../src/session/session.ts'
 import type { Alert, Change } from '../../src/session/state.ts'
 import { FakeClock } from '../support/clock.ts'
 import { grantOf } from '../support/grant.ts'
+import { ProcedureWorld } from './world.ts'
 
 const MINUTE = 60_000
 
@@ -126,6 +129,41 @@ test('a state that cannot be written, or channels that cannot be told, throw not
   }
   await Promise.resolve()
   expect(ports.changes).toEqual([])
+})
+
+test('a reviewer is told how much of it there was, by session, and nobody else’s', async () => {
+  await using world = await ProcedureWorld.open()
+  const { state, clock } = world
+  const now = clock.now()
+  for (const id of ['g1', 'g2'])
+    await state.commit({
+      at: now,
+      writes: [{ kind: 'grant', grant: grantOf(now, { id }), expectVersion: null }],
+      leaves: [],
+    })
+  for (const { id, grant: of } of [
+    { id: 's1', grant: 'g1' },
+    { id: 's2', grant: 'g1' },
+    { id: 's3', grant: 'g2' },
+  ])
+    await state.commit({
+      at: now,
+      writes: [{ kind: 'session-open', session: openRow({ ...session, id, grant: of, openedAt: now }) }],
+      leaves: [],
+    })
+  const risky = new RiskyActions({ clock, state, channels: ['desk'], policy: () => undefined, nudge: () => {} })
+  const tell = (id: string, of: string) =>
+    risky.tell({ session: { ...session, id }, grant: grantOf(now, { id: of }), what: 'DROP', statement: 1 })
+  for (let n = 0; n < 7; n++) tell('s1', 'g1')
+  tell('s3', 'g2')
+  clock.advance(MINUTE)
+  const counted = (await reviewCase(world.review, world.as('rita').user, 'g1')).sessions
+  expect(new Map(counted.map((each) => [each.session.id, each.risky]))).toEqual(
+    new Map([
+      ['s1', 7],
+      ['s2', 0],
+    ]),
+  )
 })
 
 test('its leaf carries no text of the statement', () => {

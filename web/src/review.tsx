@@ -4,7 +4,7 @@ import { createSignal, For, Match, Show, Switch, type JSX } from 'solid-js'
 import type { ReviewDetail } from '../../src/http/api.ts'
 import { get, Problem } from './api.ts'
 import { version } from './feed.ts'
-import { duration, utc, visible, when } from './format.ts'
+import { duration, number, utc, visible, when } from './format.ts'
 import { Icon } from './icons.tsx'
 import { Failure, Loading, NothingHere, sentence } from './notes.tsx'
 import { createQuery } from './query.ts'
@@ -142,6 +142,11 @@ function Watched(props: Case['sessions'][number]): JSX.Element {
             {props.evidence.root === null ? 'being sealed' : `root ${props.evidence.root.slice(0, 16)}…`}
           </span>
         </small>
+        <Show when={props.risky > 0}>
+          <small class="review-risky" title="by its words, it destroys something or hands out access">
+            {number(props.risky)} risky
+          </small>
+        </Show>
       </span>
       <Switch>
         <Match when={props.evidence.damage}>
