@@ -10,6 +10,9 @@ export const MAX_REASON_LENGTH = 1000
 /** Tickets have short names; a bound keeps a slow pattern from being fed. */
 export const MAX_INCIDENT_LENGTH = 100
 
+/** What is stated is shown in prompts, alerts and recordings: one line, nothing that moves a cursor, hides or reorders. */
+const HIDDEN = /[\p{C}\u2028\u2029]/u
+
 export type MissingStatement = 'trigger' | 'reason' | 'incident'
 
 export interface Statement {
@@ -66,8 +69,7 @@ function reasonProblem(policy: Policy, reason: string): string | undefined {
   const least = Math.max(1, policy.reason.minLength)
   if (length < least) return `say why, in at least ${least} characters (${length} so far)`
   if (length > MAX_REASON_LENGTH) return `say why in at most ${MAX_REASON_LENGTH} characters (${length} so far)`
-  // It is shown in prompts, alerts and recordings: one line, and nothing that moves a cursor.
-  if (/[\p{Cc}\u2028\u2029]/u.test(reason)) return 'say why in one line, without control characters'
+  if (HIDDEN.test(reason)) return 'say why in one line, without control characters'
   return undefined
 }
 
@@ -97,15 +99,15 @@ function incidentIn(pattern: RegExp, reason: string): string | undefined {
 
 function found(pattern: RegExp, text: string): string | undefined {
   const id = pattern.exec(text)?.[0]
-  return id === undefined || id === '' || id.length > MAX_INCIDENT_LENGTH ? undefined : id
+  return id === undefined || id === '' ? undefined : bounded(id)
 }
 
 function bounded(named: string): string | undefined {
-  return named.length > MAX_INCIDENT_LENGTH ? undefined : named
+  return named.length > MAX_INCIDENT_LENGTH || HIDDEN.test(named) ? undefined : named
 }
 
 function incidentProblem(policy: Policy, stated: string | undefined): string {
   const pattern = policy.reason.incident?.pattern
-  if (pattern === undefined) return `name the incident in at most ${MAX_INCIDENT_LENGTH} characters`
+  if (pattern === undefined) return `name the incident in at most ${MAX_INCIDENT_LENGTH} plain characters`
   return stated === undefined ? `name the incident (${pattern})` : `that is no incident (${pattern})`
 }

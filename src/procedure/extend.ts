@@ -58,7 +58,7 @@ function checkedReason(reason: string, minLength: number): string {
   const least = Math.max(1, minLength)
   if (text.length < least || text.length > MAX_REASON_LENGTH)
     throw new HalliganError('usage', `say why, in ${least} to ${MAX_REASON_LENGTH} characters`)
-  if (/[\p{Cc}\u2028\u2029]/u.test(text))
+  if (/[\p{C}\u2028\u2029]/u.test(text))
     throw new HalliganError('usage', 'say why in one line, without control characters')
   return text
 }

@@ -119,7 +119,7 @@ export function checkedLockReason(reason: string): string {
   const text = reason.trim()
   if (text.length < 3 || text.length > MAX_REASON)
     throw new HalliganError('usage', `say why, in 3 to ${MAX_REASON} characters`)
-  if (/[\p{Cc}\u2028\u2029]/u.test(text))
+  if (/[\p{C}\u2028\u2029]/u.test(text))
     throw new HalliganError('usage', 'say why in one line, without control characters')
   return text
 }

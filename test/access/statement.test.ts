@@ -51,6 +51,8 @@ const reasons = [
   { name: 'too long', reason: 'x'.repeat(MAX_REASON_LENGTH + 1) },
   { name: 'more than a line', reason: 'payments are\nstuck again' },
   { name: 'moving the cursor', reason: 'payments \u001b[2J are stuck' },
+  { name: 'read from right to left', reason: 'payments \u202e are stuck' },
+  { name: 'not what is seen', reason: 'pay\u200bments are stuck' },
 ]
 for (const { name, reason } of reasons) {
   test(`a reason is refused when it is ${name}`, () => {
@@ -91,3 +93,11 @@ test('any text gives a statement, and what is accepted is bounded and of the pat
     ),
   )
 })
+
+for (const hidden of ['INC\u001b[2J', 'INC\u202e24', 'IN\u200bC-4', 'INC\n42', 'IN\u2028C']) {
+  test(`an incident shows what it says: ${JSON.stringify(hidden)} is refused, with a pattern or without`, () => {
+    const stated = { reason: 'payments are stuck', incident: hidden }
+    expect(statementOf(policy(), stated).missing).toEqual(['incident'])
+    expect(statementOf(withIncident(true, '[^]+'), stated).missing).toEqual(['incident'])
+  })
+}

@@ -67,6 +67,7 @@ const refused: {
   { name: 'without a reason', rule: self, by: 'alice', reason: '  ', code: 'usage' },
   { name: 'with a reason of a megabyte', rule: self, by: 'alice', reason: 'x'.repeat(1 << 20), code: 'usage' },
   { name: 'with control characters', rule: self, by: 'alice', reason: 'still\u001b[2Jrunning', code: 'usage' },
+  { name: 'read from right to left', rule: self, by: 'alice', reason: 'still \u202erunning', code: 'usage' },
   { name: 'for nothing', rule: self, by: 'alice', ms: 0, code: 'usage' },
   { name: 'for NaN', rule: self, by: 'alice', ms: Number.NaN, code: 'usage' },
   { name: 'backwards', rule: self, by: 'alice', ms: -3_600_000, code: 'usage' },

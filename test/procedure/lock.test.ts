@@ -174,7 +174,7 @@ test('refused: a name nobody has, no reason, a reason that moves a cursor, unloc
   await using world = await ProcedureWorld.open()
   const ports = portsOf(world)
   await expect(lock(ports, 'user:alcie', 'adam', why)).rejects.toMatchObject({ code: 'not_found' })
-  for (const reason of ['', ' ', 'x\u001b[2J', 'x'.repeat(501), 'a\nb'])
+  for (const reason of ['', ' ', 'x\u001b[2J', 'abc\u202edef', 'x'.repeat(501), 'a\nb'])
     await expect(lock(ports, 'user:alice', 'adam', reason)).rejects.toMatchObject({ code: 'usage' })
   expect(world.registry.locks.all()).toEqual([])
   await expect(unlock(ports, 'user:alice', 'adam', why)).rejects.toMatchObject({ code: 'conflict' })
