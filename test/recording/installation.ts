@@ -21,8 +21,8 @@ const epochKeys = Array.from({ length: 30 }, (_, epoch) => privateKeyFromSeed(Bu
 export interface EpochKeys {
   /** Named where the journal begins. */
   readonly genesis: Buffer
-  /** Signs the record of this epoch. */
-  sign(epoch: number): KeyObject
+  /** Signs the record of this epoch; undefined: no record is written. */
+  sign(epoch: number): KeyObject | undefined
   /** Named in the record of this epoch as the next one's. */
   next(epoch: number): Buffer
 }
@@ -83,11 +83,13 @@ export class Installation {
 
   /** An epoch record over the present heads. */
   epoch(): void {
+    const key = this.#keys.sign(this.#epoch)
+    if (key === undefined) return void (this.#epoch += 1)
     const heads = { journalSeq: this.#frames, journalHead: this.#head }
     const ledger = { ledgerSize: this.rows.length, ledgerRoot: this.#frontier.root() }
     const nextPublicKey = this.#keys.next(this.#epoch)
     const claim = { epoch: this.#epoch, ...heads, ...ledger, nextPublicKey }
-    this.frame('epoch', '', this.#frames, encodeEpoch(signEpoch(claim, this.#keys.sign(this.#epoch))))
+    this.frame('epoch', '', this.#frames, encodeEpoch(signEpoch(claim, key)))
     this.#epoch += 1
   }
 
