@@ -204,7 +204,7 @@ export type AuditEvent =
   /** Told by its words alone: a notice. Each one is marked in its recording; what comes within a minute is counted here. */
   | {
       readonly type: 'risky-action'
-      /** Absent: it was refused before a session opened. */
+      /** Absent: it was refused before a session opened, or `count` is of several. */
       readonly session?: string
       readonly grant: string
       /** A kind of statement (pgwire/risky-statement.ts), never its text. */

@@ -1,6 +1,6 @@
 // Telling people at once of what destroys something or hands out access: recognised by its words, and never held up by
 // this. The first of a kind in a session is told with its leaf; more of them within the minute are counted and told
-// together, each being marked in the recording.
+// together, each being marked in the recording. A loop that opens session after session is counted by its grant.
 
 import type { Grant } from '../access/grant.ts'
 import { sessionLog } from '../log.ts'
@@ -13,9 +13,11 @@ import type { EndPorts } from './end.ts'
 
 /** The same kind in the same session within this time is told of together, but for the first. */
 const WINDOW_MS = 60_000
+/** So many of one grant are told one by one within that time: more would drown every other alert. */
+const MAX_OF_GRANT = 20
 
 export interface RiskyAction {
-  /** Undefined: it was refused before a session opened. */
+  /** Undefined: it was refused before a session opened, or stands for several. */
   readonly session: Session | undefined
   readonly grant: Grant
   /** Its kind in a few words, such as `TRUNCATE`; never the text itself, which may hold secrets. */
@@ -31,6 +33,9 @@ export interface RiskyActionPorts extends Pick<EndPorts, 'clock' | 'policy' | 'c
 export class RiskyActions {
   readonly #ports: RiskyActionPorts
   readonly #flood: AlertFlood<RiskyAction>
+  /** Told one by one in the window that began at `#since`, by grant. */
+  readonly #told = new Map<string, number>()
+  #since = 0
 
   constructor(ports: RiskyActionPorts) {
     this.#ports = ports
@@ -40,13 +45,29 @@ export class RiskyActions {
   /** Tells of one. Never throws, and nobody waits for what it writes. */
   readonly tell = (action: RiskyAction): void => {
     const { session, grant, what } = action
-    if (this.#flood.take(`${session?.id ?? grant.id} ${what}`, action)) this.#write(action, undefined)
+    if (session === undefined || this.#isLoop(grant)) return this.#tellOfGrant({ session: undefined, grant, what })
+    if (!this.#flood.take(`${session.id} ${what}`, action)) return
+    this.#told.set(grant.id, (this.#told.get(grant.id) ?? 0) + 1)
+    this.#write(action, undefined)
   }
 
   /** Tells of what was refused because the scope of `grant` does not open it; of no other refusal. */
   readonly refused = (grant: Grant, what: SessionSubject): void => {
     if (scopeProblem(grant, what) === undefined) return
     this.tell({ session: undefined, grant, what: `refused ${what.kind} outside the scope` })
+  }
+
+  #tellOfGrant(action: RiskyAction): void {
+    if (this.#flood.take(`${action.grant.id} ${action.what}`, action)) this.#write(action, undefined)
+  }
+
+  #isLoop({ id }: Grant): boolean {
+    const now = this.#ports.clock.monotonicUs() / 1000
+    if (now - this.#since >= WINDOW_MS) {
+      this.#told.clear()
+      this.#since = now
+    }
+    return (this.#told.get(id) ?? 0) >= MAX_OF_GRANT
   }
 
   #write(action: RiskyAction, count: number | undefined): void {

@@ -90,6 +90,23 @@ test('a loop of them is one alert a minute for each session and kind, with a cou
   expect(ports.leaves).toHaveLength(4)
 })
 
+test('a loop that opens session after session is told of by its grant, and drowns nobody else', () => {
+  const ports = new Ports()
+  const risky = new RiskyActions(ports)
+  for (let n = 1; n <= 1_000; n++) risky.tell(action('DROP', 1, { id: `s${n}` }))
+  const other = grantOf(0, { id: 'g9' })
+  risky.tell({ ...action('DROP', 1, { id: 't1', grant: 'g9' }), grant: other })
+  expect(ports.alerts).toHaveLength(20 + 1 + 1)
+  expect(ports.leaves.at(-1)).toMatchObject({ session: 't1', grant: 'g9' })
+  ports.clock.advance(MINUTE)
+  const told = ports.leaves.map((leaf) => (leaf.type === 'risky-action' ? (leaf.count ?? 1) : 0))
+  expect(told.reduce((sum, count) => sum + count)).toBe(1_001)
+  expect(ports.leaves.at(-1)).toEqual({ type: 'risky-action', grant: 'g7f3', what: 'DROP', count: 979 })
+  ports.clock.advance(2 * MINUTE)
+  risky.tell(action('DROP', 1, { id: 's0' }))
+  expect(ports.leaves.at(-1)).toMatchObject({ session: 's0', statement: 1 })
+})
+
 test('a command outside its scope is told of, under its grant; other refusals are not', () => {
   const ports = new Ports()
   const risky = new RiskyActions(ports)
