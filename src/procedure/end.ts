@@ -1,5 +1,6 @@
 // Taking access away: act first (the registry closes sockets from memory), write after.
 
+import { commentOf } from '../access/comment.ts'
 import { mayRevoke } from '../access/extension.ts'
 import { applyGrantEvent, type Grant, type GrantEnd } from '../access/grant.ts'
 import type { Policy } from '../access/policy.ts'
@@ -26,6 +27,9 @@ export interface EndPorts {
   /** Told when something to be taken away on a target has been queued. */
   readonly nudgeRevocations?: () => void
 }
+
+/** Why access is taken away, for the person inside and the record. */
+const REASON_MIN_LENGTH = 1
 
 /** An end loses its compare-and-set to an extension or a mark of that very moment; more than a few are a fault. */
 const MOST_ATTEMPTS = 5
@@ -88,17 +92,18 @@ function isConflict(error: unknown): boolean {
 
 /**
  * Takes a grant back on somebody's word: its owner returns it, an approver of its policy or an admin revokes it. Whose it
- * is not learns nothing of it. Throws `not_found`, `denied`, `conflict`.
+ * is not learns nothing of it. Throws `not_found`, `denied`, `usage`, `conflict`.
  */
 export async function takeBack(ports: EndPorts, by: User, id: string, reason: string): Promise<Grant> {
   const grant = await ports.state.grant(id)
   if (grant === undefined) throw new HalliganError('not_found', `no grant ${id}`)
-  if (grant.user === by.name) return endGrant(ports, id, 'returned', by.name, reason)
+  if (grant.user === by.name)
+    return endGrant(ports, id, 'returned', by.name, commentOf(reason, 'giving back', REASON_MIN_LENGTH))
   if (!mayRevoke(ports.policy(grant), grant, by))
     throw new HalliganError('denied', `${by.name} may not revoke grant ${id}`, {
       hint: 'its owner, an approver of its policy or an admin may',
     })
-  return endGrant(ports, id, 'revoked', by.name, reason)
+  return endGrant(ports, id, 'revoked', by.name, commentOf(reason, 'revoking', REASON_MIN_LENGTH))
 }
 
 /**
@@ -141,7 +146,8 @@ export function expireGrant(ports: EndPorts, grant: Grant): void {
 }
 
 /**
- * Kills one session: the socket first, then the leaf. Throws `not_found` when it is not running.
+ * Kills one session: the socket first, then the leaf. Throws `usage` for a reason that cannot be shown, `not_found` when
+ * it is not running.
  */
 export async function killSession(
   ports: Pick<EndPorts, 'clock' | 'state' | 'registry'>,
@@ -149,16 +155,17 @@ export async function killSession(
   by: string,
   reason: string,
 ): Promise<void> {
+  const why = commentOf(reason, 'killing', REASON_MIN_LENGTH)
   const killed = ports.registry.endSession(session, {
     reason: 'killed',
     code: 'killed',
-    message: `killed by ${by}: ${reason}`,
+    message: `killed by ${by}: ${why}`,
   })
   if (!killed) throw new HalliganError('not_found', `session ${session} is not running`)
   await ports.state.commit({
     at: ports.clock.now(),
     writes: [],
-    leaves: [{ type: 'session-kill', session, by, reason }],
+    leaves: [{ type: 'session-kill', session, by, reason: why }],
   })
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { endGrant, revokeAll, takeBack } from '../../src/procedure/end.ts'
+import { endGrant, killSession, revokeAll, takeBack } from '../../src/procedure/end.ts'
 import { lock, resumeLocks, scopeOf, unlock, type LockPorts } from '../../src/procedure/lock.ts'
 import { resumeGrants, writeMissedEnds } from '../../src/procedure/sweep.ts'
 import { HalliganError } from '../../src/errors.ts'
@@ -189,6 +189,12 @@ test('its owner returns a grant; an approver of its policy or an admin revokes i
     (await world.access.request(await world.proven('alice'), { target: 'web-1', ...statement })).id
   const id = await ask()
   await expect(takeBack(world.end, eve, id, 'x')).rejects.toMatchObject({ code: 'denied' })
+  for (const reason of ['', 'a\nb', 'abc\u202edef', 'x'.repeat(501)]) {
+    await expect(takeBack(world.end, people.alice, id, reason)).rejects.toMatchObject({ code: 'usage' })
+    await expect(takeBack(world.end, adam, id, reason)).rejects.toMatchObject({ code: 'usage' })
+    await expect(killSession(world.end, 'saaaaaaaaaaaa', 'adam', reason)).rejects.toMatchObject({ code: 'usage' })
+  }
+  await expect(killSession(world.end, 'saaaaaaaaaaaa', 'adam', 'why')).rejects.toMatchObject({ code: 'not_found' })
   expect(await takeBack(world.end, people.alice, id, 'done')).toMatchObject({ end: { how: 'returned', by: 'alice' } })
   await expect(takeBack(world.end, people.alice, id, 'done')).rejects.toMatchObject({ code: 'conflict' })
   await expect(takeBack(world.end, adam, 'gnone', 'x')).rejects.toMatchObject({ code: 'not_found' })
