@@ -17,7 +17,12 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 const match = (session: string, place: number) => ({
-  ...{ place, session, line: 4, ms: 2300, at: 1_000, kind: 'screen' as const },
+  place,
+  session,
+  line: 4,
+  ms: 2300,
+  at: 1_000,
+  kind: 'screen' as const,
   excerpt: [{ text: 'needle', isMatch: true }],
 })
 

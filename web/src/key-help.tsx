@@ -23,7 +23,7 @@ const keys = [
     group: 'Session list',
     entries: [
       ['j  k', 'next, previous'],
-      ['Enter', 'open'],
+      ['Enter', 'open; in the search field: search inside recordings'],
     ],
   },
   {

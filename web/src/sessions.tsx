@@ -11,6 +11,7 @@ import { Empty, Failure, Loading } from './notes.tsx'
 import { createQuery } from './query.ts'
 import { go, Link } from './router.tsx'
 import { learnTime, serverNow } from './server-time.ts'
+import { SearchHits } from './search.tsx'
 import { isTyping } from './shell.tsx'
 
 type Shown = 'all' | 'live' | 'ended'
@@ -25,7 +26,13 @@ export function SessionsPage(props: { readonly me: Me }): JSX.Element {
   const [older, setOlder] = createSignal<readonly SessionView[]>([])
   const [cursor, setCursor] = createSignal<string | null>(null)
   const [isLoadingOlder, setLoadingOlder] = createSignal(false)
-  const [text, setText] = createSignal('')
+  // What is looked for inside recordings stands in the address, so that going back from a hit leads here again.
+  const [sought, setSought] = createSignal(soughtInAddress())
+  const [text, setText] = createSignal(sought())
+  const seek = (words: string) => {
+    setSought(words)
+    history.replaceState(null, '', words === '' ? '/sessions' : `/sessions?${new URLSearchParams({ q: words })}`)
+  }
   const [shown, setShown] = createSignal<Shown>('all')
 
   const grant = grantAsked()
@@ -62,52 +69,87 @@ export function SessionsPage(props: { readonly me: Me }): JSX.Element {
       <header class="page-head">
         <h1>{grant === undefined ? 'Sessions' : `Sessions of grant ${grant}`}</h1>
         <div class="filters">
-          <label class="search">
-            <Icon name="search" />
-            <span class="sr-only">Search sessions</span>
-            <input
-              type="search"
-              placeholder="user, target, reason…   /"
-              value={text()}
-              onInput={(event) => setText(event.currentTarget.value)}
-            />
-          </label>
-          <div class="segments" role="group" aria-label="Which sessions">
-            <For each={choices}>
-              {(choice) => (
-                <button type="button" aria-pressed={shown() === choice.name} onClick={() => setShown(choice.name)}>
-                  {choice.label}
-                  <Show when={choice.name === 'live' && liveCount() > 0}>
-                    <span class="count count-live">{liveCount()}</span>
-                  </Show>
-                </button>
-              )}
-            </For>
-          </div>
+          <form
+            role="search"
+            onSubmit={(event) => {
+              event.preventDefault()
+              seek(text().trim())
+            }}
+          >
+            <label class="search">
+              <Icon name="search" />
+              <span class="sr-only">Search sessions; Enter searches inside recordings</span>
+              <input
+                type="search"
+                placeholder="user, target, reason…   /"
+                maxLength={1000}
+                value={text()}
+                onInput={(event) => setText(event.currentTarget.value)}
+              />
+            </label>
+          </form>
+          <Show when={sought() === ''}>
+            <div class="segments" role="group" aria-label="Which sessions">
+              <For each={choices}>
+                {(choice) => (
+                  <button type="button" aria-pressed={shown() === choice.name} onClick={() => setShown(choice.name)}>
+                    {choice.label}
+                    <Show when={choice.name === 'live' && liveCount() > 0}>
+                      <span class="count count-live">{liveCount()}</span>
+                    </Show>
+                  </button>
+                )}
+              </For>
+            </div>
+          </Show>
         </div>
       </header>
+      <Show when={text().trim() !== '' && text().trim() !== sought()}>
+        <p class="search-inside">
+          <button class="button button-small" type="button" onClick={() => seek(text().trim())}>
+            Search inside recordings for “{visible(text().trim())}” <kbd>Enter</kbd>
+          </button>
+        </p>
+      </Show>
       <Show
-        when={first.data()}
+        when={sought() === ''}
         fallback={
-          <Show when={first.error()} fallback={<Loading what="sessions" />}>
-            <Failure error={first.error()} onRetry={first.again} />
-          </Show>
+          <SearchHits
+            text={sought()}
+            onClear={() => {
+              setText('')
+              seek('')
+            }}
+          />
         }
       >
         <Show
-          when={rows().length > 0}
-          fallback={<None isFiltered={text() !== '' || shown() !== 'all'} me={props.me} />}
+          when={first.data()}
+          fallback={
+            <Show when={first.error()} fallback={<Loading what="sessions" />}>
+              <Failure error={first.error()} onRetry={first.again} />
+            </Show>
+          }
         >
-          <List rows={rows()} />
-          <Show when={cursor() !== null}>
-            <button class="button older" type="button" disabled={isLoadingOlder()} onClick={() => void loadOlder()}>
-              {isLoadingOlder() ? 'Loading…' : 'Older sessions'}
-            </button>
+          <Show
+            when={rows().length > 0}
+            fallback={<None isFiltered={text() !== '' || shown() !== 'all'} me={props.me} />}
+          >
+            <List rows={rows()} />
+            <Show when={cursor() !== null}>
+              <button class="button older" type="button" disabled={isLoadingOlder()} onClick={() => void loadOlder()}>
+                {isLoadingOlder() ? 'Loading…' : 'Older sessions'}
+              </button>
+            </Show>
           </Show>
         </Show>
       </Show>
     </div>
   )
+}
+
+function soughtInAddress(): string {
+  return (new URLSearchParams(location.search).get('q') ?? '').slice(0, 1000)
 }
 
 /** The grant that the address asks for, as the report's links do. */

@@ -4,6 +4,7 @@ import { createMemo, createSignal, For, Index, onCleanup, onMount, Show, type JS
 import type { SessionView } from '../../src/http/api.ts'
 import { followSession } from './live-events.ts'
 import { number, offset, visible } from './format.ts'
+import { momentAsked } from './moment.ts'
 import { Empty, Failure, Loading } from './notes.tsx'
 import type { Recorded, Recording } from './recorded.ts'
 import { braceOf, StatementRow, tookMs } from './statement-row.tsx'
@@ -31,7 +32,7 @@ export function SqlReplay(props: { readonly session: SessionView }): JSX.Element
         </Show>
       }
     >
-      {(ready) => <Timeline events={ready().events} isLive={false} />}
+      {(ready) => <Timeline events={ready().events} isLive={false} moment={momentAsked()} />}
     </Show>
   )
 }
@@ -66,7 +67,12 @@ const choices = [
 /** From here on (ms) a statement counts as slow. */
 const SLOW_MS = 500
 
-function Timeline(props: { readonly events: readonly Recorded[]; readonly isLive: boolean }): JSX.Element {
+function Timeline(props: {
+  readonly events: readonly Recorded[]
+  readonly isLive: boolean
+  /** Seconds: what was asked last by then is shown first. */
+  readonly moment?: number | undefined
+}): JSX.Element {
   const [shown, setShown] = createSignal<Shown>('all')
   const [text, setText] = createSignal('')
   const events = throttled(() => props.events)
@@ -76,6 +82,15 @@ function Timeline(props: { readonly events: readonly Recorded[]; readonly isLive
     return session().statements.filter(
       (statement) => isShown(statement, shown()) && words.every((word) => statement.sql.toLowerCase().includes(word)),
     )
+  })
+  onMount(() => {
+    const { moment } = props
+    if (moment === undefined) return
+    // Rounded to ms on the way here.
+    const asked = session().statements.findLast((statement) => statement.at <= moment + 0.001)
+    const row = asked && document.getElementById(`q${asked.id}`)
+    row?.classList.add('is-asked')
+    row?.scrollIntoView({ block: 'center' })
   })
   const slowest = createMemo(() => Math.max(1, ...session().statements.map(tookMs)))
   return (

@@ -5,6 +5,7 @@ import type { Player } from 'asciinema-player'
 import type { SessionView } from '../../src/http/api.ts'
 import { lines } from './api.ts'
 import { offset } from './format.ts'
+import { momentAsked } from './moment.ts'
 import { Failure, Loading } from './notes.tsx'
 import { layOut } from './playback.ts'
 import { replay, setRatio } from './player.ts'
@@ -66,8 +67,8 @@ export async function read(id: string, signal: AbortSignal, onCount: (count: num
 function Replay(props: { readonly session: SessionView; readonly recording: Recording }): JSX.Element {
   const [speed, setSpeed] = createSignal(1)
   const [skipsIdle, setSkipsIdle] = createSignal(true)
-  const [at, setAt] = createSignal(0)
   const endS = props.recording.events.at(-1)?.at ?? 0
+  const [at, setAt] = createSignal(Math.min(momentAsked() ?? 0, endS))
   const shown = terminalEvents(props.recording.events, isRaw(props.session))
   const playback = createMemo(() => layOut(shown, endS, skipsIdle() ? IDLE_LIMIT_S : undefined))
   let place: HTMLDivElement | undefined
@@ -91,7 +92,7 @@ function Replay(props: { readonly session: SessionView; readonly recording: Reco
         isPlaying = false
       })
   }
-  onMount(() => start(0, false))
+  onMount(() => start(at(), false))
   createEffect(on([speed, playback], () => start(at(), isPlaying), { defer: true }))
   const following = setInterval(() => {
     if (player !== undefined) setAt(playback().toRecorded(player.getCurrentTime()))
