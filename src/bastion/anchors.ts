@@ -15,15 +15,19 @@ import type { Durable } from './durable.ts'
 
 /** All of them. Throws `config_invalid` where a secret is missing or cannot be used. */
 export function anchorPlaces(config: Config, secrets: Secrets, clock: Clock): AnchorPlace[] {
-  return config.anchors.map((anchor) => ({
-    anchor: anchorOf(anchor, config, secrets, clock),
-    everyMs: anchor.everyMs,
-    promptly: anchor.kind === 'email' ? 'activations' : 'sessions',
-  }))
+  return config.anchors.map((anchor) => anchorPlaceOf(anchor, config, secrets, clock))
 }
 
 /** One of them. Throws `config_invalid` likewise. */
-export function anchorOf(configured: Configured, config: Config, secrets: Secrets, clock: Clock): Anchor {
+export function anchorPlaceOf(configured: Configured, config: Config, secrets: Secrets, clock: Clock): AnchorPlace {
+  return {
+    anchor: anchorOf(configured, config, secrets, clock),
+    everyMs: configured.everyMs,
+    promptly: configured.kind === 'email' ? 'activations' : 'sessions',
+  }
+}
+
+function anchorOf(configured: Configured, config: Config, secrets: Secrets, clock: Clock): Anchor {
   const { name } = configured
   if (configured.kind === 'webhook') {
     const { outside, readBack, ca } = configured

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { anchorFindings } from '../cli/doctor-anchors.ts'
 import { channelFindings } from '../cli/doctor-channels.ts'
 import { fail, ok, warn, type Finding } from '../cli/doctor-finding.ts'
 import { certificateFinding, clockFinding, directoryFinding, roomFinding } from '../cli/doctor-machine.ts'
@@ -13,7 +14,10 @@ import { describeProblems } from '../config/problem.ts'
 import { loadSecrets, missingSecrets, type Secrets } from '../config/secrets.ts'
 import { HalliganError } from '../errors.ts'
 import type { Channel } from '../notify/channel.ts'
+import { readSetting } from '../store/anchor-reader.ts'
 import { readEnrolled } from '../store/enrolled-reader.ts'
+import { recordIn, settingOf, type AnchorPlace } from '../procedure/anchor-record.ts'
+import { anchorPlaceOf } from './anchors.ts'
 import { channelOf } from './channels.ts'
 
 /** Names of people without a second factor that one line holds. */
@@ -44,6 +48,7 @@ export async function examine(
     ...(await portFindings(config, owner)),
     ...peopleFindings(config, database),
     ...(secrets === undefined ? [] : await channelsFindings(config, secrets, clock)),
+    ...(secrets === undefined ? [] : await anchorsFindings(config, secrets, database, clock)),
   ]
 }
 
@@ -113,4 +118,29 @@ async function channelsFindings(config: Config, secrets: Secrets, clock: Clock):
       findings.push(fail(`channel ${configured.name}`, error.message, error.hint))
     }
   return [...findings, ...(await channelFindings(made, config.hostname, clock))]
+}
+
+async function anchorsFindings(
+  config: Config,
+  secrets: Secrets,
+  database: string,
+  clock: Clock,
+): Promise<readonly Finding[]> {
+  const made: AnchorPlace[] = []
+  const findings: Finding[] = []
+  for (const configured of config.anchors)
+    try {
+      made.push(anchorPlaceOf(configured, config, secrets, clock))
+    } catch (error) {
+      if (!(error instanceof HalliganError)) throw error
+      findings.push(fail(`anchor ${configured.name}`, error.message, error.hint))
+    }
+  try {
+    const recordOf = (name: string) =>
+      existsSync(database) ? recordIn(readSetting(database, settingOf(name)), name) : undefined
+    return [...findings, ...(await anchorFindings(made, recordOf, clock))]
+  } catch (error) {
+    if (!(error instanceof HalliganError)) throw error
+    return [...findings, warn('anchors', error.message, 'run doctor as the user who serves')]
+  }
 }

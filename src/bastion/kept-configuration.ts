@@ -37,7 +37,9 @@ export async function keptConfiguration(state: Pick<State, 'setting'>): Promise<
   const text = await state.setting(SETTING)
   if (text === undefined) return undefined
   try {
-    const kept = JSON.parse(text) as Kept
+    const read = JSON.parse(text) as Kept
+    // Versions before anchors kept none.
+    const kept: Kept = { ...read, config: { ...read.config, anchors: read.config.anchors ?? [] } }
     // Every part that will be read is read once here.
     diffConfig(kept.config, kept.config)
     for (const policy of kept.config.policies) policyHash(policy)

@@ -8,7 +8,9 @@ import { HalliganError } from '../errors.ts'
 import { parseInstallationKey, type InstallationKey } from '../ledger/note-key.ts'
 import type { VerifyReport } from '../recording/finding.ts'
 import { formatReport } from '../recording/report-format.ts'
+import { readAnchored } from '../store/anchor-reader.ts'
 import { readLedger } from '../store/ledger-reader.ts'
+import { anchoredText } from './anchored-text.ts'
 
 interface VerifyOptions {
   readonly all?: boolean
@@ -34,6 +36,8 @@ export function addVerifyCommand(root: Command, write: (text: string) => void, e
     .action(async (path: string | undefined, options: VerifyOptions) => {
       const report = await verify(path, options)
       write(options.json === true ? `${JSON.stringify(report)}\n` : formatReport(report))
+      if (options.all === true && options.json !== true)
+        write(anchoredText(readAnchored(join(options.state, 'halligan.db')), Date.now()))
       exit(report.exitCode)
     })
 }

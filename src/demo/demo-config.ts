@@ -95,6 +95,17 @@ function configOf(parts: DemoParts, key: string, secrets: string): unknown {
       { name: 'demo-webhook', kind: 'webhook', url: sinks.webhook, secret: 'webhook', outside: false },
       mailChannel(sinks),
     ],
+    // On the same machine: it shows how it works, and is not counted as a place outside.
+    anchors: [
+      {
+        name: 'demo-anchor',
+        kind: 'webhook',
+        url: `${sinks.webhook}/anchor`,
+        secret: 'webhook',
+        outside: false,
+        readBack: true,
+      },
+    ],
     policies: [
       policy('demo-host-emergency', ['web-1'], ['deploy'], { approval: [{ required: 0 }] }),
       policy('demo-database-emergency', ['orders'], ['app_readonly', 'app_readwrite'], {

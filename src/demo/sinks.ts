@@ -26,7 +26,8 @@ export interface Hook {
 export interface DemoSinks {
   /**
    * POST stores and answers 204; GET lists everything stored, oldest first, as JSON, and with `/mail` behind it the mail.
-   * The path is not guessable.
+   * With `/anchor` behind it a POST keeps a checkpoint of the ledger, and GET gives the newest as it was signed. The path
+   * is not guessable.
    */
   readonly webhook: string
   /** `host:port` of the mail server; it takes any sender and recipient and offers neither TLS nor login. */
@@ -42,10 +43,12 @@ export interface DemoSinks {
 /** Starts both sinks on free ports; `now` is the wall clock in ms. */
 export async function startDemoSinks(options: { readonly now: () => number }): Promise<DemoSinks> {
   const hooks: Hook[] = []
+  const checkpoints: string[] = []
   const mails: Mail[] = []
   const path = `/${randomBytes(9).toString('base64url')}`
   const web = createHttpServer((request, response) => {
     if (request.method === 'GET' && request.url === `${path}/mail`) return list(response, mails)
+    if (request.url === `${path}/anchor`) return void takeCheckpoint(request, response, checkpoints)
     return void takeHook(request, response, path, hooks, options.now)
   })
   web.requestTimeout = REQUEST_LIMIT_MS
@@ -95,6 +98,33 @@ async function takeHook(
   }
   keep(hooks, { receivedAt: new Date(now()).toISOString(), headers: request.headers, body: parsed(body) })
   return answer(response, 204, '')
+}
+
+async function takeCheckpoint(request: IncomingMessage, response: ServerResponse, kept: string[]): Promise<void> {
+  if (request.method === 'GET') {
+    const newest = kept.at(-1)
+    response.setHeader('content-type', 'text/plain; charset=utf-8')
+    return newest === undefined ? answer(response, 404, 'none yet\n') : answer(response, 200, newest)
+  }
+  if (request.method !== 'POST') {
+    response.setHeader('allow', 'GET, POST')
+    return answer(response, 405, 'only GET and POST\n')
+  }
+  const body = await readBody(request).catch(() => undefined)
+  const checkpoint = body === undefined ? undefined : checkpointIn(parsed(body))
+  if (checkpoint === undefined) {
+    response.setHeader('connection', 'close')
+    return answer(response, 400, 'no checkpoint\n')
+  }
+  keep(kept, checkpoint)
+  answer(response, 204, '')
+}
+
+function checkpointIn(body: unknown): string | undefined {
+  if (typeof body !== 'object' || body === null || !('data' in body)) return undefined
+  const { data } = body
+  if (typeof data !== 'object' || data === null || !('checkpoint' in data)) return undefined
+  return typeof data.checkpoint === 'string' ? data.checkpoint : undefined
 }
 
 function list(response: ServerResponse, kept: readonly unknown[]): void {

@@ -45,7 +45,11 @@ export function keepingRecord(anchor: string, record: AnchorRecord): Write {
 
 /** What was kept; the empty one where nothing was, or what nobody can read. */
 export async function keptRecord(state: Pick<State, 'setting'>, anchor: string): Promise<AnchorRecord> {
-  const text = await state.setting(settingOf(anchor))
+  return recordIn(await state.setting(settingOf(anchor)), anchor)
+}
+
+/** What a setting's text keeps, likewise. */
+export function recordIn(text: string | undefined, anchor: string): AnchorRecord {
   if (text === undefined) return emptyRecord
   try {
     return { ...emptyRecord, ...(JSON.parse(text) as Partial<AnchorRecord>) }
@@ -55,7 +59,8 @@ export async function keptRecord(state: Pick<State, 'setting'>, anchor: string):
   }
 }
 
-function settingOf(anchor: string): string {
+/** The setting that keeps it. */
+export function settingOf(anchor: string): string {
   return `anchor:${anchor}`
 }
 

@@ -11,6 +11,7 @@ import { clockFinding } from '../../src/cli/doctor-machine.ts'
 import { addDoctorCommand } from '../../src/cli/doctor-command.ts'
 import type { Finding } from '../../src/cli/doctor-finding.ts'
 import { systemClock, type Clock } from '../../src/clock.ts'
+import { emptyRecord, keepingRecord, type AnchorRecord } from '../../src/procedure/anchor-record.ts'
 import { selfSigned } from '../../src/pgwire/certificate.ts'
 import { openState } from '../../src/store/state.ts'
 import { Receiver } from '../notify/receiver.ts'
@@ -64,6 +65,7 @@ beforeEach(async () => {
       { name: 'desk', kind: 'webhook', url, secret: 'signing', outside: true },
       { name: 'slack', kind: 'slack', url: { secret: 'slack-url' } },
     ],
+    anchors: [{ name: 'vault', kind: 'webhook', url, secret: 'signing', outside: true }],
     policies: [
       {
         name: 'console-emergency',
@@ -85,6 +87,12 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
+/** What the state keeps of the place that keeps checkpoints. */
+let anchorRecord: AnchorRecord
+beforeEach(() => {
+  anchorRecord = { ...emptyRecord, acknowledged: { size: 7, root: '', at: Date.now() - 9_000, checkpoint: '' } }
+})
+
 async function enrolled(...users: readonly string[]): Promise<void> {
   const file = join(directory, 'state', 'halligan.db')
   const state = await openState({ file, clock: systemClock(), keyEncryptionKey: key, ballastBytes: 0 })
@@ -94,6 +102,7 @@ async function enrolled(...users: readonly string[]): Promise<void> {
       writes: [{ kind: 'totp-enrolled', user, secret: 'JBSWY3DPEHPK3PXP' }],
       leaves: [],
     })
+  await state.commit({ at: Date.now(), writes: [keepingRecord('vault', anchorRecord)], leaves: [] })
   await state.close()
 }
 
@@ -111,6 +120,33 @@ test('where all is right every line says so, and each channel got one test messa
   expect(about(all, 'channel desk')).toMatchObject([{ detail: 'HTTP 200 ok' }])
   expect(receiver.received).toHaveLength(2)
   expect(receiver.received.map(({ body }) => String(body)).join('')).toContain('halligan.test')
+})
+
+test('a place that keeps checkpoints is told of with the age of its newest, and is sent nothing', async () => {
+  await enrolled('alice', 'rita')
+  const [vault] = about(await findings(), 'anchor vault')
+  expect(vault).toMatchObject({ standing: 'ok', detail: expect.stringMatching(/^has 7 leaves, of \d+ s ago/) })
+  expect(receiver.received.map(({ body }) => String(body)).join('')).not.toContain('ledger.checkpoint')
+})
+
+for (const { name, record, standing } of [
+  { name: 'that has none yet', record: { acknowledged: null }, standing: 'warn' },
+  { name: 'that fails', record: { failingSince: 1 }, standing: 'fail' },
+  { name: 'that contradicts', record: { contradicted: 'x' }, standing: 'fail' },
+])
+  test(`a place ${name}: ${standing}`, async () => {
+    anchorRecord = { ...anchorRecord, ...record }
+    await enrolled('alice', 'rita')
+    expect(about(await findings(), 'anchor vault')).toMatchObject([{ standing }])
+  })
+
+test('a place that is to be readable and is not fails; without one outside there is a warning', async () => {
+  await enrolled('alice', 'rita')
+  receiver.answer((response) => response.writeHead(500).end())
+  config['anchors'] = [{ name: 'vault', kind: 'webhook', url, secret: 'signing', readBack: true }]
+  const all = await findings()
+  expect(about(all, 'anchor vault')).toMatchObject([{ standing: 'fail' }])
+  expect(about(all, 'anchors')).toMatchObject([{ standing: 'warn' }])
 })
 
 test('no secret is in what it says, whatever is wrong', async () => {

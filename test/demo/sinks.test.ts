@@ -36,6 +36,21 @@ test.each([
   expect(sinks.hooks()).toHaveLength(before)
 })
 
+test('checkpoints have a place of their own: the newest is given back, and none is among the alerts', async () => {
+  const before = sinks.hooks().length
+  const place = `${sinks.webhook}/anchor`
+  const post = (body: string) => fetch(place, { method: 'POST', body })
+  expect((await fetch(place)).status).toBe(404)
+  for (const checkpoint of ['first\n', 'second — signed\n'])
+    expect((await post(JSON.stringify({ data: { checkpoint } }))).status).toBe(204)
+  expect(await (await fetch(place)).text()).toBe('second — signed\n')
+  for (const body of ['not json', '{"data":null}', '{"data":{"checkpoint":7}}', 'x'.repeat(256 * 1024 + 1)])
+    expect((await post(body)).status).toBe(400)
+  expect((await fetch(place, { method: 'DELETE' })).status).toBe(405)
+  expect(await (await fetch(place)).text()).toBe('second — signed\n')
+  expect(sinks.hooks()).toHaveLength(before)
+})
+
 test('the oldest of many is given up', async () => {
   for (let n = 0; n < 210; n++) await fetch(sinks.webhook, { method: 'POST', body: String(n) })
   expect(sinks.hooks()).toHaveLength(200)

@@ -1,11 +1,11 @@
 // The page everyone lands on: what is open, what waits, what is late, and whether it was rehearsed. Each figure leads to
 // the page that says more.
 
-import { For, Show, type JSX } from 'solid-js'
-import type { Me, OverviewView, SessionPage } from '../../src/http/api.ts'
+import { createSignal, For, onCleanup, Show, type JSX } from 'solid-js'
+import type { LedgerView, Me, OverviewView, SessionPage } from '../../src/http/api.ts'
 import { get } from './api.ts'
 import { version } from './feed.ts'
-import { number, utc, visible, when } from './format.ts'
+import { duration, number, utc, visible, when } from './format.ts'
 import { Icon, type IconName } from './icons.tsx'
 import { Failure, Loading } from './notes.tsx'
 import { createQuery } from './query.ts'
@@ -15,6 +15,10 @@ import { subject } from './sessions.tsx'
 
 /** Running sessions shown by name; the list has them all. */
 const SHOWN = 8
+/** How often it is asked what is kept outside. */
+const LOOK_MS = 10_000
+/** Beyond its interval a checkpoint may be this late before it is marked. */
+const GRACE_MS = 15_000
 
 export function OverviewPage(props: { readonly me: Me }): JSX.Element {
   const topics = ['sessions', 'grants', 'alerts', 'locks', 'drills'] as const
@@ -43,6 +47,7 @@ export function OverviewPage(props: { readonly me: Me }): JSX.Element {
           <>
             <Tiles view={view()} />
             <Running all={view().seesAll} />
+            <Anchored />
             <Show when={view().drill}>{(drill) => <Rehearsed drill={drill()} />}</Show>
             <Show when={view().readiness}>{(ready) => <Ready readiness={ready()} />}</Show>
             <Show when={!view().seesAll}>
@@ -177,6 +182,63 @@ function Running(props: { readonly all: boolean }): JSX.Element {
       <Link href="/sessions">All sessions</Link>
     </section>
   )
+}
+
+/** How far the ledger is kept outside: within the window a tail that was cut off reads like a crash. */
+function Anchored(): JSX.Element {
+  const [look, setLook] = createSignal(0)
+  const timer = setInterval(() => setLook((n) => n + 1), LOOK_MS)
+  onCleanup(() => clearInterval(timer))
+  const ledger = createQuery(look, () => get<LedgerView>('/api/ledger/head'))
+  const anchored = () => ledger.data()?.anchored
+  const isLate = () => {
+    const { windowMs, promisedMs } = anchored() ?? { windowMs: null, promisedMs: null }
+    // The receiver has some seconds to answer.
+    return promisedMs !== null && (windowMs === null || windowMs > promisedMs + GRACE_MS)
+  }
+  return (
+    <section class="card" aria-labelledby="anchored">
+      <h2 id="anchored">Kept outside</h2>
+      <Show when={ledger.error()}>
+        <Failure error={ledger.error()} onRetry={ledger.again} />
+      </Show>
+      <Show when={anchored()} fallback={ledger.error() === undefined ? <Loading what="the anchors" /> : null}>
+        {(status) => (
+          <>
+            <p classList={{ 'is-bad': isLate() }}>{windowText(status())}</p>
+            <ul class="troubled">
+              <For each={status().places}>
+                {(place) => (
+                  <li classList={{ 'is-bad': place.error !== null || place.isContradicted }}>
+                    <strong>{visible(place.name)}</strong>{' '}
+                    <Show when={place.newest} fallback="has no checkpoint yet">
+                      {(newest) => (
+                        <>
+                          has {number(newest().size)} leaves,{' '}
+                          <time title={utc(newest().at)}>{when(newest().at, serverNow())}</time>
+                        </>
+                      )}
+                    </Show>
+                    {place.outside ? '' : ', on this machine'}
+                    {place.error === null ? '' : `; fails: ${visible(place.error)}`}
+                    {place.isContradicted ? '; held a checkpoint that is not of this ledger' : ''}
+                  </li>
+                )}
+              </For>
+            </ul>
+          </>
+        )}
+      </Show>
+    </section>
+  )
+}
+
+function windowText({ promisedMs, windowMs }: LedgerView['anchored']): string {
+  if (promisedMs === null)
+    return 'No place outside keeps checkpoints: whoever has this machine can cut off what happened last, unseen.'
+  if (windowMs === null) return 'No place outside has taken a checkpoint yet.'
+  if (windowMs === 0) return 'Everything up to now is kept outside.'
+  return `Everything is kept outside but the last ${duration(windowMs)}; it should be ${duration(promisedMs)} at most.`
 }
 
 function Rehearsed(props: { readonly drill: NonNullable<OverviewView['drill']> }): JSX.Element {
