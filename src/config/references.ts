@@ -29,7 +29,7 @@ export function checkReferences(config: Config): ReferenceProblem[] {
     ...anchorsHaveMail(config),
     ...namedOnce(checks, 'checks', 'check'),
     ...namedOnce(drills, 'drills', 'drill'),
-    ...drillsHaveCanaries(config),
+    ...drillsCanRun(config),
     ...namedOnce(policies, 'policies', 'policy'),
     ...policies.flatMap((policy, index) => [
       ...leadsSomewhere(policy, ['policies', index], config),
@@ -236,8 +236,14 @@ function canBeKept({ alerts, scope, ...policy }: Policy, at: Path, config: Confi
   ]
 }
 
+/** A run of every story, under which every drill counts as run: no drill of a few may be called so. */
+const WHOLE_REPERTOIRE = 'everything'
+
 /** A rehearsal that has nothing to open would only ever fail. */
-function drillsHaveCanaries({ drills, targets }: Config): ReferenceProblem[] {
+function drillsCanRun({ drills, targets }: Config): ReferenceProblem[] {
+  const index = drills.findIndex(({ name }) => nameKey(name) === WHOLE_REPERTOIRE)
+  const message = `"${WHOLE_REPERTOIRE}" is what a drill of every story is called`
+  if (index >= 0) return [{ path: ['drills', index, 'name'], message, hint: 'choose another name' }]
   if (drills.length === 0 || targets.some(({ canary }) => canary === true)) return []
   return [{ path: ['drills'], message: 'there is no target with `canary: true`, and drills open nothing else' }]
 }

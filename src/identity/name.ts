@@ -7,7 +7,7 @@ export const MAX_NAME_LENGTH = 64
 /** What `ssh alice@bastion COMMAND` understands (design §12), with the local ones: no user or target may be called so. */
 export const commandNames: readonly string[] = [
   'help whoami targets policy request grants extend end dsn env config web enrol bypass keys sessions show play search',
-  'pending approve deny lift reviews review who tail msg kill lock unlock revoke confirm audit drill report',
+  'pending approve deny lift reviews review who tail msg kill lock unlock locks revoke confirm audit drill report',
   'alerts init serve demo user target check postgres doctor migrate verify export backup continue halligan',
 ].flatMap((line) => line.split(' '))
 

@@ -182,6 +182,7 @@ const mistakes: readonly { name: string; piece: string; by: string; at: string |
     at: 'a@example.com',
   },
   { name: 'a drill for ever', piece: 'every: 30d', by: 'every: 999d', at: '999d' },
+  { name: 'a drill that would pass for every drill', piece: 'name: monthly', by: 'name: everything', at: 'everything' },
   { name: 'drills without a canary', piece: 'canary: true', by: 'canary: false', at: undefined },
 ]
 for (const { name, piece, by, at } of mistakes) {

@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { MAX_NAME_LENGTH, commandNames, nameProblem } from '../../src/identity/name.ts'
 
@@ -31,6 +33,16 @@ for (const name of [...refused, 'a'.repeat(MAX_NAME_LENGTH + 1)]) {
     expect(nameProblem(name)).toMatch(/^[\x20-\x7e]+$/)
   })
 }
+
+test('every command that is spoken is a name nobody else has', () => {
+  const folder = join(import.meta.dirname, '../../src/cli')
+  const spoken = readdirSync(folder)
+    .filter((file) => file.endsWith('-commands.ts') || file.endsWith('-command.ts'))
+    .flatMap((file) => [...readFileSync(join(folder, file), 'utf8').matchAll(/\broot\s*\.command\('([a-z-]+)'/g)])
+    .map(([, name]) => name)
+  expect(spoken.length).toBeGreaterThan(20)
+  expect(spoken.filter((name) => !commandNames.includes(name ?? ''))).toEqual([])
+})
 
 test('command names are themselves names, each once', () => {
   expect(commandNames.filter((name) => nameProblem(name) !== undefined)).toEqual([])
