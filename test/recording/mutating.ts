@@ -152,6 +152,8 @@ async function together(changed: Evidence, { from, whole }: Ground, mutation: Mu
   const isAsBefore = JSON.stringify(report.recordings) === JSON.stringify(whole.recordings)
   if (mutation.expected === 'nothing')
     return report.exitCode === whole.exitCode && isAsBefore ? undefined : strange(report)
+  const doubts = report.unproven.filter((doubt) => !whole.unproven.includes(doubt))
+  if (report.exitCode === 2 && mutation.expected === 'doubted' && doubts.length > 0) return undefined
   if (report.exitCode !== 1 && mutation.expected === 'tail' && isTailOnly(changed, from))
     return isAsBefore ? undefined : strange(report)
   return found(report)

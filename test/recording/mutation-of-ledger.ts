@@ -49,7 +49,11 @@ const changes: readonly { readonly name: string; readonly change: Change }[] = [
       return renumbered(rows.with(at, second).with(other, row))
     },
   },
-  { name: 'a row twice', change: (rows, at, row) => renumbered(rows.toSpliced(at, 0, row)) },
+  {
+    name: 'a row twice',
+    // The last one twice is a row more at the end.
+    change: (rows, at, row) => (at === rows.length - 1 ? undefined : renumbered(rows.toSpliced(at, 0, row))),
+  },
   {
     name: 'a row put in',
     change: (rows, at, row, chance) => renumbered(rows.toSpliced(at, 0, fitting(row, view(chance)))),
@@ -95,6 +99,12 @@ export const ledgerMutations: readonly Mutation[] = [
       return rows !== undefined
     },
   })),
+  // Nobody has signed them yet, as nobody has signed what a running Halligan writes at this moment.
+  ofCheckpoint('rows behind the last that is signed', 'doubted', (changed, _, chance) => {
+    const position = changed.rows.length
+    const leaf = chance.isOnceIn(2) ? chance.pick(changed.rows).leaf : view(chance)
+    changed.rows.push(fitting({ position, leaf }, leaf))
+  }),
   ...spoilings.map(({ name, spoil }) =>
     ofCheckpoint(`stored one ${name}`, 'found', (changed, _, chance) => {
       const before = changed.checkpoint ?? ''

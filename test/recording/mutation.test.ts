@@ -40,35 +40,39 @@ interface StandAlone {
   verify(file: string, publicKey?: string): Promise<{ status: number; say: string }>
 }
 
-test('docs/verify.mjs and Halligan agree on every change to a file, a proof or a disclosed event', async () => {
-  const { verify } = (await import(resolve(import.meta.dirname, '../../docs/verify.mjs'))) as StandAlone
-  const ofFiles = [...fileMutations, ...proofMutations].filter(({ scope }) => scope === 'file')
-  for (let run = 0; run < 600; run++) {
-    const chance = new Chance(`${seed} ${run}`)
-    if (run % 60 === 0) from = await randomInstallation(new Chance(`${seed} agreeing ${run}`))
-    const publicKey = encodeInstallationKey(from.all.key)
-    if (chance.isOnceIn(6)) {
-      const { name, changed } = forgedEvent(from, chance)
-      const file = join(folder, 'one.event.json')
-      writeFileSync(file, changed)
-      const there = await verifyDisclosure(name, { kind: 'text', text: changed }, { key: from.all.key })
-      expect((await verify(file, publicKey)).status, `run ${run}: ${name}`).toBe(there.exitCode)
-      continue
-    }
-    const [mutation, changed] = [chance.pick(ofFiles), from.evidence.copy()]
-    await mutation.apply(changed, from, chance)
-    for (const { file, state } of sealedOf(from)) {
-      const proof = file.replace('.cast.zst', '.proof')
-      for (const name of [file, proof]) {
-        const bytes = changed.files.get(name)
-        if (bytes === undefined) rmSync(join(folder, basename(name)), { force: true })
-        else writeFileSync(join(folder, basename(name)), bytes)
+test(
+  'docs/verify.mjs and Halligan agree on every change to a file, a proof or a disclosed event',
+  { timeout: 120_000 },
+  async () => {
+    const { verify } = (await import(resolve(import.meta.dirname, '../../docs/verify.mjs'))) as StandAlone
+    const ofFiles = [...fileMutations, ...proofMutations].filter(({ scope }) => scope === 'file')
+    for (let run = 0; run < 400; run++) {
+      const chance = new Chance(`${seed} ${run}`)
+      if (run % 40 === 0) from = await randomInstallation(new Chance(`${seed} agreeing ${run}`))
+      const publicKey = encodeInstallationKey(from.all.key)
+      if (chance.isOnceIn(6)) {
+        const { name, changed } = forgedEvent(from, chance)
+        const file = join(folder, 'one.event.json')
+        writeFileSync(file, changed)
+        const there = await verifyDisclosure(name, { kind: 'text', text: changed }, { key: from.all.key })
+        expect((await verify(file, publicKey)).status, `run ${run}: ${name}`).toBe(there.exitCode)
+        continue
       }
-      const there = await verifyFile(storedOf(changed.files, file), { key: from.all.key })
-      const here = await verify(join(folder, basename(file)), publicKey)
-      // The one has no third verdict: what was cut short is not proven, and it says so.
-      const isFound = there.findings.length > 0 || state !== 'complete'
-      expect(here.status, `run ${run}: ${mutation.name}: ${here.say}`).toBe(isFound ? 1 : 0)
+      const [mutation, changed] = [chance.pick(ofFiles), from.evidence.copy()]
+      await mutation.apply(changed, from, chance)
+      for (const { file, state } of sealedOf(from)) {
+        const proof = file.replace('.cast.zst', '.proof')
+        for (const name of [file, proof]) {
+          const bytes = changed.files.get(name)
+          if (bytes === undefined) rmSync(join(folder, basename(name)), { force: true })
+          else writeFileSync(join(folder, basename(name)), bytes)
+        }
+        const there = await verifyFile(storedOf(changed.files, file), { key: from.all.key })
+        const here = await verify(join(folder, basename(file)), publicKey)
+        // The one has no third verdict: what was cut short is not proven, and it says so.
+        const isFound = there.findings.length > 0 || state !== 'complete'
+        expect(here.status, `run ${run}: ${mutation.name}: ${here.say}`).toBe(isFound ? 1 : 0)
+      }
     }
-  }
-})
+  },
+)

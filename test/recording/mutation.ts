@@ -8,9 +8,10 @@ export interface Mutation {
   readonly scope: 'file' | 'all'
   /**
    * `found`: always a finding. `tail`: a finding, unless it touches only what lies behind the last line of the sealed
-   * sessions. `nothing`: it takes no evidence away, and the verdict stays as it was.
+   * sessions. `doubted`: never in order, and told of, if only as not proven. `nothing`: it takes no evidence away, and the
+   * verdict stays as it was.
    */
-  readonly expected: 'found' | 'tail' | 'nothing'
+  readonly expected: 'found' | 'tail' | 'doubted' | 'nothing'
   /** Changes `changed`, a copy of what `from` left behind; false when there is nothing there that it could change. */
   readonly apply: (changed: Evidence, from: Random, chance: Chance) => Promise<boolean> | boolean
 }
