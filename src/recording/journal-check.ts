@@ -7,6 +7,7 @@ import { ContentTree } from './content-tree.ts'
 import type { FindingCode, ReportBuilder } from './finding.ts'
 import { type FrameHeader, genesisHead, leafHash, nextHead } from './frame.ts'
 import type { KnownHead } from './ledger-check.ts'
+import { type JournalMark, JournalMarks } from './journal-mark.ts'
 import { parseObject } from './proof.ts'
 import { readSegment, type SegmentPart } from './segment-frames.ts'
 
@@ -38,13 +39,17 @@ export interface JournalFacts {
   readonly isDamaged: boolean
 }
 
-/** Reads the segments in order and reports what does not follow. `genesis`: the pinned key of epoch 0, raw. */
+/**
+ * Reads the segments in order and reports what does not follow. `genesis`: the pinned key of epoch 0, raw; `marks`: heads
+ * that the ledger tells of.
+ */
 export async function checkJournal(
   segments: readonly JournalSegment[],
   genesis: Buffer | undefined,
   report: ReportBuilder,
+  marks: readonly JournalMark[] = [],
 ): Promise<JournalFacts> {
-  const reading = new JournalReading(genesis, report)
+  const reading = new JournalReading(genesis, report, marks)
   for (const segment of segments.toSorted((a, b) => a.number - b.number)) {
     reading.open(segment)
     for await (const part of readSegment(segment.read())) reading.take(part)
@@ -68,6 +73,7 @@ export async function* journalLeaves(
 class JournalReading {
   readonly #genesis: Buffer | undefined
   readonly #report: ReportBuilder
+  readonly #marks: JournalMarks
   readonly #sessions = new Map<string, JournalledSession>()
   readonly #heads: KnownHead[] = []
   #segment = { number: 0, name: 'no segment' }
@@ -84,9 +90,10 @@ class JournalReading {
   /** Under a segment's end that holds no frame: only a tear if no frame ever follows. */
   #torn: { readonly name: string; readonly from: number } | undefined
 
-  constructor(genesis: Buffer | undefined, report: ReportBuilder) {
+  constructor(genesis: Buffer | undefined, report: ReportBuilder, marks: readonly JournalMark[]) {
     this.#genesis = genesis
     this.#report = report
+    this.#marks = new JournalMarks(marks)
   }
 
   open({ number, name }: JournalSegment): void {
@@ -128,6 +135,7 @@ class JournalReading {
     if (header.type === 'line') this.#line(header, leaf)
     this.#head = nextHead(this.#head, headerBytes, leaf)
     this.#frames += 1
+    this.#marks.at(this.#frames, this.#isHeadKnown ? this.#head : undefined)
     if (header.type === 'line') this.#tailLines += 1
     if (header.type !== 'epoch' || !this.#isHeadKnown || this.#epochs === undefined) return
     this.#provenFrames = this.#frames
@@ -202,6 +210,7 @@ class JournalReading {
   }
 
   facts(): JournalFacts {
+    for (const finding of this.#marks.findings(this.#frames)) this.#report.find(finding)
     if (this.#torn !== undefined)
       this.#report.doubt(`tail not proven: ${this.#torn.name} ends in a torn write at byte ${this.#torn.from}`)
     if (this.#genesis !== undefined && !this.#isPinnedKeySeen && this.#frames > 0)

@@ -10,6 +10,7 @@ import {
   type JournalSegment,
 } from './journal-check.ts'
 import { checkLedger, type KnownHead, type LedgerRow } from './ledger-check.ts'
+import { type JournalMark, parseJournalMark } from './journal-mark.ts'
 import { contentRoot } from './content-tree.ts'
 import { openProof } from './proof-check.ts'
 import { checkRecording } from './recording-check.ts'
@@ -127,8 +128,19 @@ class Verification {
     return `${opened} of ${this.#names.length}`
   }
 
+  /** Read before the journal, which is held to them; what the rows are worth is judged with the ledger. */
+  async #marks(): Promise<JournalMark[]> {
+    const marks: JournalMark[] = []
+    for await (const { position, leaf } of this.#snapshot.ledger()) {
+      const mark = parseJournalMark(position, leaf)
+      if (mark !== undefined) marks.push(mark)
+    }
+    return marks
+  }
+
   async #checkJournal(): Promise<string> {
-    this.#journal = await checkJournal(this.#snapshot.journal, this.#trust.key?.genesis.publicKey, this.report)
+    const genesis = this.#trust.key?.genesis.publicKey
+    this.#journal = await checkJournal(this.#snapshot.journal, genesis, this.report, await this.#marks())
     const { frames, provenFrames, sessions, heads } = this.#journal
     // Appended one by one: there may be more than a call takes arguments.
     for (const head of heads) this.#heads.push(head)

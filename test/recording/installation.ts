@@ -93,6 +93,11 @@ export class Installation {
     this.#epoch += 1
   }
 
+  /** Tells the ledger how far the journal has come. */
+  markJournal(): void {
+    this.leaf({ type: 'journal-head', seq: this.#frames, head: this.#head.toString('hex') })
+  }
+
   /** Signs and stores a checkpoint over all rows. */
   sign(): string {
     this.checkpoint = signCheckpoint({ size: this.rows.length, root: this.#frontier.root() }, this.signer)
