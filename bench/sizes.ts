@@ -19,6 +19,7 @@ export interface Sizes {
   readonly idleSessions: number
   readonly journalSeconds: number
   readonly terminalBytes: number
+  readonly searchEvents: number
   readonly syncs: number
 }
 
@@ -41,6 +42,7 @@ export const sizes = {
     idleSessions: 200,
     journalSeconds: 3,
     terminalBytes: 64 * MIB,
+    searchEvents: 1_000_000,
     syncs: 500,
   },
   quick: {
@@ -55,6 +57,7 @@ export const sizes = {
     idleSessions: 20,
     journalSeconds: 0.5,
     terminalBytes: 16 * MIB,
+    searchEvents: 200_000,
     syncs: 200,
   },
   tiny: {
@@ -69,6 +72,7 @@ export const sizes = {
     idleSessions: 2,
     journalSeconds: 0.1,
     terminalBytes: MIB,
+    searchEvents: 5_000,
     syncs: 5,
   },
 } as const satisfies Record<string, Sizes>

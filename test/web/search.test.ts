@@ -65,7 +65,7 @@ story('nothing found, nothing asked and a failing index each say what to do; 360
   stage.world.matches = [match(ids.shell, 2, 4_000, { excerpt: [{ text: 'x'.repeat(240), isMatch: true }] })]
   await page.goto(`${stage.world.origin}/sessions?q=${'x'.repeat(900)}`)
   await page.locator('.hit').waitFor()
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360)
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360)
   await page.route('**/api/search?*', (route) =>
     route.fulfill({ status: 503, json: { title: 'nothing can be searched', code: 'unavailable', hint: 'try again' } }),
   )
