@@ -3,7 +3,7 @@
 //
 //   --quick          a short look, about a minute
 //   --tiny           no figures worth anything: whether the bench works
-//   --only a,b       some groups: statements copies files keystrokes connect idle journal verify search
+//   --only a,b       some groups: statements copies files keystrokes connect idle journal verify search hour
 //   --json           the rows as JSON
 //   --profile DIR    the bastion writes CPU profiles there when it ends
 //   HALLIGAN_BENCH_DIR   where state and journal lie, instead of the system's temporary directory
@@ -12,6 +12,7 @@ import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { copyRows } from './copies.ts'
 import { fileRows } from './files.ts'
+import { hourRows } from './hour.ts'
 import { install, type Installation } from './installation.ts'
 import { journalRows } from './journal.ts'
 import { keystrokeRows } from './keystrokes.ts'
@@ -36,6 +37,7 @@ const groups: Readonly<Record<string, Group>> = {
   connect: connectRows,
   verify: verificationRows,
   search: ({ folder }, sizes) => searchRows(folder, sizes),
+  hour: hourRows,
 }
 
 const { values } = parseArgs({
