@@ -115,8 +115,15 @@ export class Sealer implements Recordings {
         !existsSync(join(this.#directory, session.seal.file.replace(/\.cast\.zst$/, '.proof')))
       )
         await this.#reprove(session, session.seal)
-    for (const { session } of recovery.sessions) this.#durable.journal.forget(session)
+    for (const { session, hasLines } of recovery.sessions)
+      if (hasLines && (await this.#isProven(session))) this.#durable.journal.forget(session)
     return sealed
+  }
+
+  /** Whether all that the journal is needed for has been done: until then its lines of the session stay. */
+  async #isProven(id: string): Promise<boolean> {
+    const seal = (await this.#durable.state.session(id))?.seal ?? null
+    return seal !== null && existsSync(join(this.#directory, seal.file.replace(/\.cast\.zst$/, '.proof')))
   }
 
   async #reprove(session: SessionRecord, seal: Seal): Promise<void> {

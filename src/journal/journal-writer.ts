@@ -19,6 +19,7 @@ import type { Extent, Extents } from './extents.ts'
 import type { EntryMessage, Head, Times } from './messages.ts'
 import { encodeOpening, longestOpening } from './own-frames.ts'
 import type { SegmentTail } from './segment-tail.ts'
+import type { Skeletons } from './skeletons.ts'
 
 /** A batch beyond this is written in parts: it is in memory twice. */
 const longestBatchBytes = 8 << 20
@@ -27,6 +28,7 @@ const longestBatchBytes = 8 << 20
 export interface WriterStart {
   readonly tail: SegmentTail
   readonly extents: Extents
+  readonly skeletons: Skeletons
   readonly key: EpochKey
   readonly head: Buffer
   readonly seq: number
@@ -45,6 +47,7 @@ interface Placed {
 export class JournalWriter {
   readonly #tail: SegmentTail
   readonly #extents: Extents
+  readonly #skeletons: Skeletons
   readonly #key: EpochKey
   /** After the last durable frame. */
   #durable: { readonly head: Buffer; readonly seq: number }
@@ -60,6 +63,7 @@ export class JournalWriter {
   constructor(start: WriterStart) {
     this.#tail = start.tail
     this.#extents = start.extents
+    this.#skeletons = start.skeletons
     this.#key = start.key
     this.#durable = { head: start.head, seq: start.seq }
     this.#built = this.#durable
@@ -79,6 +83,7 @@ export class JournalWriter {
 
   forget(session: string): void {
     this.#extents.forget(session)
+    this.#skeletons.forget(session)
     this.#open.delete(session)
   }
 
@@ -110,6 +115,7 @@ export class JournalWriter {
 
   #note(entry: NonNullable<Placed['entry']>, segment: number, from: number, to: number): void {
     this.#extents.note(entry.session, segment, from, to)
+    this.#skeletons.note(entry.session, segment)
     if (entry.isExit) this.#open.delete(entry.session)
     else this.#open.set(entry.session, { seq: entry.seq, times: entry })
   }
@@ -144,6 +150,17 @@ export class JournalWriter {
   openAhead(times: Times): void {
     this.#makeRoom(0, times, nobody)
     this.flush(nobody)
+  }
+
+  /** A segment before the present one that may become a skeleton, or undefined. */
+  nextSkeleton(): number | undefined {
+    return this.#skeletons.next(this.#tail.number)
+  }
+
+  /** `done`: the segment is a skeleton now. Otherwise it could not become one, and stays as it is. */
+  skeletonOver(segment: number, isDone: boolean): void {
+    if (isDone) this.#skeletons.done(segment)
+    else this.#skeletons.keepWhole(segment)
   }
 
   /** One step of making the next segment ahead, when it is time for one; whether it was. */

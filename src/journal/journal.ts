@@ -32,7 +32,7 @@ export interface OpenJournal extends Journal {
   readonly recovery: Recovery
   /** Resolves at the first failure, also when nobody was appending; every session must end then. */
   readonly failed: Promise<HalliganError>
-  /** The session is sealed: its place in the journal need not be remembered. */
+  /** The session is sealed and proven: its lines here are needed no longer. */
   forget(session: string): void
 }
 
@@ -211,6 +211,10 @@ class WorkerJournal implements OpenJournal {
       case 'extents':
         this.#requests.get(message.id)?.resolve(message)
         this.#requests.delete(message.id)
+        return
+      case 'skeleton':
+        if (message.problem === null) journalLog.info('journal.skeleton', { segment: message.segment })
+        else journalLog.warn('journal.no-skeleton', { segment: message.segment, problem: message.problem })
         return
       case 'closed':
         this.#isClosed = true

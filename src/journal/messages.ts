@@ -59,4 +59,6 @@ export type FromWriter =
   | { readonly kind: 'failed'; readonly message: string; readonly system: string }
   | { readonly kind: 'epoch'; readonly id: number; readonly head: Head }
   | { readonly kind: 'extents'; readonly id: number; readonly extents: readonly Extent[] }
+  /** A segment is a skeleton now; with a `problem` it could not become one and stays as it is. */
+  | { readonly kind: 'skeleton'; readonly segment: number; readonly problem: string | null }
   | { readonly kind: 'closed' }

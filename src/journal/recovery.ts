@@ -2,10 +2,11 @@
 // session's lines stand. It reads and never writes; a torn tail and damage are named here and dealt with by the writer.
 
 import { EpochChain, parseEpoch } from '../ledger/epoch.ts'
-import { frameMagic, type FrameRead, genesisHead, leafHash, nextHead, readFrame } from '../recording/frame.ts'
+import { anyMagic, type FrameRead, genesisHead, leafOf, nextHead, readFrame } from '../recording/frame.ts'
 import { Extents } from './extents.ts'
 import { parseOpening, parseRecovered } from './own-frames.ts'
 import { segmentName } from './segment-file.ts'
+import { Skeletons } from './skeletons.ts'
 
 /** What a start found; plain data. */
 export interface Recovery {
@@ -27,6 +28,8 @@ export interface RecoveredSession {
   readonly lines: number
   readonly firstSeq: number
   readonly lastSeq: number
+  /** False: it stands in skeletons alone, which only holds what is sealed. */
+  readonly hasLines: boolean
   /** Lines of it may be missing or changed: a gap in its numbers, or it stands in a damaged segment. */
   readonly damaged: boolean
 }
@@ -56,11 +59,13 @@ export interface SegmentEnd {
 }
 
 type Frame = Extract<FrameRead, { kind: 'frame' }>
-type SessionLines = { lines: number; firstSeq: number; lastSeq: number; hasGap: boolean }
+type HeldFrame = Extract<FrameRead, { kind: 'frame' | 'leaf' }>
+type SessionLines = { lines: number; firstSeq: number; lastSeq: number; hasGap: boolean; hasLines: boolean }
 
 /** Takes the segments in order. */
 export class JournalScan {
   readonly extents = new Extents()
+  readonly skeletons = new Skeletons()
   readonly #sessions = new Map<string, SessionLines>()
   readonly #damage: { kind: Damage['kind']; segment: number; from: number; to: number; sessions: Set<string> }[] = []
   readonly #known = new Set<string>()
@@ -103,7 +108,7 @@ export class JournalScan {
     let torn: SegmentEnd['torn'] = null
     for (;;) {
       const read = readFrame(bytes, offset)
-      if (read.kind === 'frame') {
+      if (read.kind === 'frame' || read.kind === 'leaf') {
         this.#take(number, offset, read)
         offset = read.next
         continue
@@ -125,22 +130,27 @@ export class JournalScan {
   /** Notes damage that `segment` did not see itself. */
   damaged(kind: Damage['kind'], segment: number, from: number, to: number): void {
     this.#damage.push({ kind, segment, from, to, sessions: this.#segmentSessions })
+    this.skeletons.keepWhole(segment)
     if (kind === 'unreadable' || kind === 'missing') this.#headIsProven = false
     this.extents.interrupt()
   }
 
-  #take(segment: number, offset: number, frame: Frame): void {
+  #take(segment: number, offset: number, frame: HeldFrame): void {
     if (offset === 0) this.#openSegment(segment, frame)
-    if (frame.header.type === 'epoch') this.#checkEpoch(segment, offset, frame)
-    if (frame.header.type === 'recovered') for (const key of parseRecovered(frame.line)) this.#known.add(key)
+    if (frame.kind === 'frame') this.#takeOwn(segment, offset, frame)
     if (frame.header.type === 'line') this.#note(segment, offset, frame)
-    this.#head = nextHead(this.#head, frame.headerBytes, leafHash(frame.line))
+    this.#head = nextHead(this.#head, frame.headerBytes, leafOf(frame))
     this.#seq += 1
     this.#newestWallUs = Math.max(this.#newestWallUs, frame.header.wallUs)
   }
 
-  #openSegment(segment: number, frame: Frame): void {
-    const opening = frame.header.type === 'segment' ? parseOpening(frame.line) : null
+  #takeOwn(segment: number, offset: number, frame: Frame): void {
+    if (frame.header.type === 'epoch') this.#checkEpoch(segment, offset, frame)
+    if (frame.header.type === 'recovered') for (const key of parseRecovered(frame.line)) this.#known.add(key)
+  }
+
+  #openSegment(segment: number, frame: HeldFrame): void {
+    const opening = frame.kind === 'frame' && frame.header.type === 'segment' ? parseOpening(frame.line) : null
     const isSame = opening !== null && opening.head.equals(this.#head) && opening.seq === this.#seq
     if (opening?.segment !== segment || (!isSame && this.#headIsProven)) {
       // The frames since the last comparison are not those that were written.
@@ -174,15 +184,19 @@ export class JournalScan {
     this.#anchored = { segment, offset }
   }
 
-  #note(segment: number, offset: number, frame: Frame): void {
+  #note(segment: number, offset: number, frame: HeldFrame): void {
     const { session, seq } = frame.header
-    const lines = this.#sessions.get(session) ?? { lines: 0, firstSeq: seq, lastSeq: -1, hasGap: false }
+    const none = { lines: 0, firstSeq: seq, lastSeq: -1, hasGap: false, hasLines: false }
+    const lines = this.#sessions.get(session) ?? none
     if (seq !== lines.lastSeq + 1) lines.hasGap = true
     lines.lines += 1
     lines.lastSeq = seq
     this.#sessions.set(session, lines)
     this.#segmentSessions.add(session)
+    if (frame.kind === 'leaf') return
+    lines.hasLines = true
     this.extents.note(session, segment, offset, frame.next)
+    this.skeletons.note(session, segment)
   }
 
   /** What was found, once every segment has been taken. */
@@ -192,8 +206,8 @@ export class JournalScan {
       return { ...found, known: this.#known.has(damageKey(found)) }
     })
     const touched = new Set(damage.flatMap(({ sessions }) => sessions))
-    const sessions = [...this.#sessions].map(([session, { lines, firstSeq, lastSeq, hasGap }]) => {
-      return { session, lines, firstSeq, lastSeq, damaged: hasGap || touched.has(session) }
+    const sessions = [...this.#sessions].map(([session, { lines, firstSeq, lastSeq, hasGap, hasLines }]) => {
+      return { session, lines, firstSeq, lastSeq, hasLines, damaged: hasGap || touched.has(session) }
     })
     return { ...extra, sessions, damage, newestWallMs: Math.floor(this.#newestWallUs / 1000) }
   }
@@ -220,8 +234,8 @@ export function lastNonZero(bytes: Buffer, from: number): number {
 
 /** Where the next whole frame stands behind `from`, or null. */
 function nextFrame(bytes: Buffer, from: number): number | null {
-  for (let at = bytes.indexOf(frameMagic, from + 1); at >= 0; at = bytes.indexOf(frameMagic, at + 1)) {
-    if (readFrame(bytes, at).kind === 'frame') return at
+  for (let at = bytes.indexOf(anyMagic, from + 1); at >= 0; at = bytes.indexOf(anyMagic, at + 1)) {
+    if (['frame', 'leaf'].includes(readFrame(bytes, at).kind)) return at
   }
   return null
 }

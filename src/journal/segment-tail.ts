@@ -32,6 +32,11 @@ export class SegmentTail {
     this.#nextNumber = nextNumber
   }
 
+  /** The segment being written; 0 when none is. */
+  get number(): number {
+    return this.#current?.segment.number ?? 0
+  }
+
   /** Whether frames of so many bytes go into the present segment. */
   hasRoom(bytes: number): boolean {
     return this.#current !== null && bytes <= this.freeBytes - reserveBytes(this.#segmentBytes)

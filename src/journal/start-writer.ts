@@ -12,11 +12,13 @@ import { encodeRecovered } from './own-frames.ts'
 import { damageKey, JournalScan, lastNonZero, type Recovery, type SegmentEnd } from './recovery.ts'
 import { type Segment, segmentBounds, segmentName, segmentNumbers } from './segment-file.ts'
 import { SegmentTail } from './segment-tail.ts'
+import { removeUnfinishedSkeletons } from './skeleton-file.ts'
 
 /** Opens the journal for writing. Throws what the system says when the disk does not take the little it must. */
 export function startWriter(files: FileSystem, setup: WriterSetup): { writer: JournalWriter; recovery: Recovery } {
   const { directory, segmentBytes, times } = setup
   files.makeDirectory(directory)
+  removeUnfinishedSkeletons(files, directory)
   const scan = new JournalScan()
   const found = scanSegments(files, setup, scan)
   const torn = found.last === null ? null : putTornAside(files, directory, found.last)
@@ -25,6 +27,7 @@ export function startWriter(files: FileSystem, setup: WriterSetup): { writer: Jo
   const writer = new JournalWriter({
     tail: first ?? tailBehind(files, setup, found, namesGenesis),
     extents: scan.extents,
+    skeletons: scan.skeletons,
     key,
     head: scan.head,
     seq: scan.seq,

@@ -7,6 +7,7 @@ import { type FileSystem, systemCode } from './file-port.ts'
 import type { JournalWriter } from './journal-writer.ts'
 import type { FromWriter, ToWriter, WriterSetup } from './messages.ts'
 import type { Recovery } from './recovery.ts'
+import { SkeletonFile } from './skeleton-file.ts'
 import { startWriter } from './start-writer.ts'
 
 /** Messages taken at once; what is left makes the next batch. */
@@ -36,6 +37,8 @@ class WriterService {
   readonly #writer: JournalWriter
   #state: 'open' | 'failed' | 'closed' = 'open'
   #isPreparing = false
+  /** The skeleton being written. */
+  #skeleton: SkeletonFile | null = null
   readonly #durable = (count: number): void => this.#say({ kind: 'durable', count, head: this.#writer.head() })
 
   constructor(port: MessagePort, files: FileSystem, directory: string, writer: JournalWriter) {
@@ -57,16 +60,49 @@ class WriterService {
     this.prepareSpare()
   }
 
-  /** The next segment is made ahead, one small step a turn and not in front of what waits. */
+  /** The next segment is made ahead, then old ones are reduced: one small step a turn, and not in front of what waits. */
   prepareSpare(): void {
     if (this.#isPreparing || this.#state !== 'open') return
     this.#isPreparing = true
     setImmediate(() => {
       this.#isPreparing = false
       this.#try(() => {
-        if (this.#writer.prepareSpare()) this.prepareSpare()
+        if (this.#writer.prepareSpare() || this.#reduce()) this.prepareSpare()
       })
     })
+  }
+
+  /**
+   * One step of making a skeleton, when there is one to make; whether there was. What goes wrong costs nobody anything:
+   * the segment stays as it is.
+   */
+  #reduce(): boolean {
+    const segment = this.#skeleton?.number ?? this.#writer.nextSkeleton()
+    if (segment === undefined) return false
+    try {
+      this.#skeleton ??= new SkeletonFile(this.#files, this.#directory, segment)
+      if (!this.#skeleton.step()) return true
+      this.#skeleton = null
+      this.#writer.skeletonOver(segment, true)
+      this.#say({ kind: 'skeleton', segment, problem: null })
+    } catch (error) {
+      const problem = [failure(error).message, ...this.#abandonSkeleton()].join('; then ')
+      this.#writer.skeletonOver(segment, false)
+      this.#say({ kind: 'skeleton', segment, problem })
+    }
+    return true
+  }
+
+  /** Gives what went wrong. */
+  #abandonSkeleton(): string[] {
+    const skeleton = this.#skeleton
+    this.#skeleton = null
+    try {
+      skeleton?.abandon()
+      return []
+    } catch (error) {
+      return [failure(error).message]
+    }
   }
 
   #guard(message: ToWriter): void {
@@ -141,6 +177,7 @@ class WriterService {
 
   #close(): void {
     this.#state = 'closed'
+    for (const problem of this.#abandonSkeleton()) this.#say({ kind: 'skeleton', segment: 0, problem })
     try {
       this.#writer.close()
     } catch (error) {

@@ -7,6 +7,9 @@
 //  56  CRC-32C  u32 over length, header and line: tells a torn write, proves nothing
 //  60  line
 //
+// In a skeleton a session's line is gone and its leaf stands for it (magic ff 48 4a 32): length is 32, the header still
+// says how long the line was, and the leaf stands where the line did. The chain is the same.
+//
 // The chain proves: leaf = SHA-256(00 ‖ line), head' = SHA-256("halligan/journal/1" 00 ‖ head ‖ header ‖ leaf).
 
 import { hash } from 'node:crypto'
@@ -39,12 +42,24 @@ export type FrameRead =
       readonly line: Buffer
       readonly next: number
     }
+  /** Of a skeleton: `leaf` stands for a session's line. */
+  | {
+      readonly kind: 'leaf'
+      readonly header: FrameHeader
+      readonly headerBytes: Buffer
+      readonly leaf: Buffer
+      readonly next: number
+    }
   /** Zeros or the buffer's end: space reserved and not written. */
   | { readonly kind: 'end' }
   /** Something stands here that is no whole frame. */
   | { readonly kind: 'torn' }
 
 export const frameMagic: Buffer = Buffer.from([0xff, 0x48, 0x4a, 0x31])
+/** Of a frame whose line is gone. */
+export const leafMagic: Buffer = Buffer.from([0xff, 0x48, 0x4a, 0x32])
+/** What both begin with. */
+export const anyMagic: Buffer = frameMagic.subarray(0, 3)
 export const frameHeaderBytes = 48
 /** What a frame takes beside its line. */
 export const frameOverheadBytes: number = 8 + frameHeaderBytes + 4
@@ -91,6 +106,23 @@ export function encodeFrame(header: Omit<FrameHeader, 'length'>, line: Uint8Arra
   return frame
 }
 
+/** The frame of a skeleton: the header of a session's frame as it was, and the leaf of its line. */
+export function encodeLeafFrame(headerBytes: Uint8Array, leaf: Uint8Array): Buffer {
+  assert(headerBytes.length === frameHeaderBytes && leaf.length === hashBytes, 'whole parts')
+  const frame = Buffer.allocUnsafe(frameOverheadBytes + hashBytes)
+  frame.set(leafMagic, 0)
+  frame.writeUInt32BE(hashBytes, 4)
+  frame.set(headerBytes, 8)
+  frame.set(leaf, frameOverheadBytes)
+  frame.writeUInt32BE(checksum(frame, frame.length), 8 + frameHeaderBytes)
+  return frame
+}
+
+/** The leaf of what a frame holds or stands for. */
+export function leafOf(frame: Extract<FrameRead, { kind: 'frame' | 'leaf' }>): Buffer {
+  return frame.kind === 'leaf' ? frame.leaf : leafHash(frame.line)
+}
+
 /** The header of a frame that `encodeFrame` gave, as the chain takes it in. */
 export function headerBytesOf(frame: Buffer): Buffer {
   return frame.subarray(8, 8 + frameHeaderBytes)
@@ -122,14 +154,20 @@ function checksum(buffer: Buffer, end: number, start = 0): number {
 /** Reads the frame at `offset`. Never throws and allocates nothing by a length it read: hostile bytes are `torn`. */
 export function readFrame(buffer: Buffer, offset: number): FrameRead {
   if (isBlank(buffer, offset)) return { kind: 'end' }
-  if (buffer.length - offset < frameOverheadBytes || !startsFrame(buffer, offset)) return { kind: 'torn' }
+  if (buffer.length - offset < frameOverheadBytes) return { kind: 'torn' }
+  const isLeaf = starts(buffer, offset, leafMagic)
+  if (!isLeaf && !starts(buffer, offset, frameMagic)) return { kind: 'torn' }
   const header = decodeHeader(buffer, offset + 8)
-  const next = offset + frameOverheadBytes + buffer.readUInt32BE(offset + 4)
-  if (header === null || header.length !== buffer.readUInt32BE(offset + 4)) return { kind: 'torn' }
-  if (header.length > maxLineBytes || next > buffer.length) return { kind: 'torn' }
+  const length = buffer.readUInt32BE(offset + 4)
+  const next = offset + frameOverheadBytes + length
+  if (header === null || header.length > maxLineBytes || next > buffer.length) return { kind: 'torn' }
+  // The journal's own lines are never left out: they are what the chain is checked by.
+  if (isLeaf ? length !== hashBytes || header.type !== 'line' : length !== header.length) return { kind: 'torn' }
   if (checksum(buffer, next, offset) !== buffer.readUInt32BE(offset + 8 + frameHeaderBytes)) return { kind: 'torn' }
   const headerBytes = buffer.subarray(offset + 8, offset + 8 + frameHeaderBytes)
-  return { kind: 'frame', header, headerBytes, line: buffer.subarray(offset + frameOverheadBytes, next), next }
+  const content = buffer.subarray(offset + frameOverheadBytes, next)
+  if (isLeaf) return { kind: 'leaf', header, headerBytes, leaf: content, next }
+  return { kind: 'frame', header, headerBytes, line: content, next }
 }
 
 /** A frame starts with 0xff; reserved space is zeros. What is left of a buffer may be shorter than a magic. */
@@ -139,8 +177,8 @@ function isBlank(buffer: Buffer, offset: number): boolean {
   return true
 }
 
-function startsFrame(buffer: Buffer, offset: number): boolean {
-  return frameMagic.every((byte, index) => buffer[offset + index] === byte)
+function starts(buffer: Buffer, offset: number, magic: Buffer): boolean {
+  return magic.every((byte, index) => buffer[offset + index] === byte)
 }
 
 function decodeHeader(buffer: Buffer, at: number): FrameHeader | null {

@@ -5,11 +5,11 @@ import { type EpochFault, EpochChain, parseEpoch } from '../ledger/epoch.ts'
 import { hashBytes } from '../ledger/merkle.ts'
 import { ContentTree } from './content-tree.ts'
 import type { FindingCode, ReportBuilder } from './finding.ts'
-import { type FrameHeader, genesisHead, leafHash, nextHead } from './frame.ts'
+import { type FrameHeader, genesisHead, leafOf, nextHead } from './frame.ts'
 import type { KnownHead } from './ledger-check.ts'
 import { type JournalMark, JournalMarks } from './journal-mark.ts'
 import { parseObject } from './proof.ts'
-import { readSegment, type SegmentPart } from './segment-frames.ts'
+import { type HeldFrame, readSegment, type SegmentPart } from './segment-frames.ts'
 
 /** A segment as an archive hands it in. It may be read more than once. */
 export interface JournalSegment {
@@ -27,6 +27,8 @@ export interface JournalledSession {
   lastSeq: number
   readonly firstSegment: number
   lastSegment: number
+  /** Some of its lines are in a skeleton: their leaves alone are left. */
+  isReduced: boolean
 }
 
 export interface JournalFacts {
@@ -66,7 +68,7 @@ export async function* journalLeaves(
   for (const segment of segments.toSorted((a, b) => a.number - b.number)) {
     if (segment.number < firstSegment || segment.number > lastSegment) continue
     for await (const part of readSegment(segment.read()))
-      if (part.kind === 'frame' && part.frame.header.session === session) yield leafHash(part.frame.line)
+      if (part.kind === 'frame' && part.frame.header.session === session) yield leafOf(part.frame)
   }
 }
 
@@ -118,8 +120,8 @@ class JournalReading {
     }
   }
 
-  #frame(offset: number, frame: { header: FrameHeader; headerBytes: Buffer; line: Buffer }): void {
-    const { header, headerBytes, line } = frame
+  #frame(offset: number, frame: HeldFrame): void {
+    const { header, headerBytes } = frame
     if (this.#torn !== undefined) {
       const { name, from } = this.#torn
       this.#torn = undefined
@@ -129,10 +131,10 @@ class JournalReading {
         `journal ${name}`,
       )
     }
-    const leaf = leafHash(line)
-    if (header.type === 'segment') this.#opening(offset, line)
-    if (header.type === 'epoch') this.#epoch(offset, line)
-    if (header.type === 'line') this.#line(header, leaf)
+    const leaf = leafOf(frame)
+    if (frame.kind === 'frame' && header.type === 'segment') this.#opening(offset, frame.line)
+    if (frame.kind === 'frame' && header.type === 'epoch') this.#epoch(offset, frame.line)
+    if (header.type === 'line') this.#line(header, leaf, frame.kind === 'leaf')
     this.#head = nextHead(this.#head, headerBytes, leaf)
     this.#frames += 1
     this.#marks.at(this.#frames, this.#isHeadKnown ? this.#head : undefined)
@@ -192,15 +194,17 @@ class JournalReading {
     this.#isHeadKnown = true
   }
 
-  #line({ session, seq, length }: FrameHeader, leaf: Buffer): void {
+  #line({ session, seq, length }: FrameHeader, leaf: Buffer, isReduced: boolean): void {
     const segment = this.#segment.number
     const found = this.#sessions.get(session)
-    const start = { tree: new ContentTree(), firstSeq: seq, lastSeq: seq, firstSegment: segment, lastSegment: segment }
+    const place = { firstSeq: seq, lastSeq: seq, firstSegment: segment, lastSegment: segment }
+    const start = { tree: new ContentTree(), ...place, isReduced }
     const held = found ?? start
     if (found === undefined) this.#sessions.set(session, held)
     held.tree.appendLeaf(leaf, length)
     held.lastSeq = seq
     held.lastSegment = segment
+    held.isReduced ||= isReduced
   }
 
   #fault(code: FindingCode, detail: string, subject = `journal ${this.#segment.name}`): void {

@@ -240,6 +240,10 @@ class Verification {
   }
 
   #listOpen(session: string): void {
+    if (this.#journal?.sessions.get(session)?.isReduced === true) {
+      const detail = 'the journal lost its lines to a skeleton, and no recording was sealed of them'
+      this.report.find({ code: 'missing', subject: `session ${session}`, detail })
+    }
     this.report.doubt(`session ${session} is not sealed yet`)
     this.report.list({ name: session, session, state: 'open', lines: undefined, endReason: undefined })
   }

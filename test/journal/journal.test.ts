@@ -35,7 +35,14 @@ describe('in its own thread', () => {
     })
     expect(second.recovery.newestWallMs).toBe(Date.UTC(2040, 0, 1) + 299)
     expect(second.recovery.sessions).toEqual(
-      ['sa', 'sb'].map((session) => ({ session, lines: 300, firstSeq: 0, lastSeq: 299, damaged: false })),
+      ['sa', 'sb'].map((session) => ({
+        session,
+        lines: 300,
+        firstSeq: 0,
+        lastSeq: 299,
+        hasLines: true,
+        damaged: false,
+      })),
     )
     await second.append(entryOf('sa', 300, 'more'))
     expect(await linesOf(second, 'sa')).toEqual([...lines, { seq: 300, line: '[0.000001,"o","more"]' }])

@@ -73,7 +73,7 @@ describe('a torn tail', () => {
       // Zeros at the end of what was written are not told from space never written.
       expect(tornBytes).toBeLessThanOrEqual(end - from)
       expect(tornBytes > 0).toBe(end > from)
-      expect(sessions).toEqual([{ session: 's', lines: 2, firstSeq: 0, lastSeq: 1, damaged: false }])
+      expect(sessions).toEqual([{ session: 's', lines: 2, firstSeq: 0, lastSeq: 1, hasLines: true, damaged: false }])
       const aside = readdirSync(join(directory, 'journal')).filter((name) => name.startsWith('torn-'))
       expect(aside.length).toBe(end > from ? 1 : 0)
       await journal.append(entryOf('s', 2, 'again'))
@@ -140,7 +140,9 @@ describe('damage', () => {
     expect(journal.recovery.damage).toEqual([
       { kind: 'unreadable', segment: '00000001.seg', from: middle.from, to: middle.to, sessions: ['s'], known: false },
     ])
-    expect(journal.recovery.sessions).toEqual([{ session: 's', lines: 2, firstSeq: 0, lastSeq: 2, damaged: true }])
+    expect(journal.recovery.sessions).toEqual([
+      { session: 's', lines: 2, firstSeq: 0, lastSeq: 2, hasLines: true, damaged: true },
+    ])
     expect(await seqsOf(journal, 's')).toEqual([0, 2])
     await journal.append(entryOf('snew', 0, 'goes on'))
     await journal.close()

@@ -102,7 +102,7 @@ test('the journal of the vectors chains from genesis, and its epoch records from
   for (let offset = 0; ;) {
     const read = readFrame(bytes, offset)
     if (read.kind === 'end') break
-    if (read.kind === 'torn') throw new Error(`no frame at ${offset}`)
+    if (read.kind !== 'frame') throw new Error(`no frame at ${offset}`)
     if (read.header.type === 'epoch') {
       const record = parseEpoch(read.line)
       if (record === undefined) throw new Error('not an epoch record')

@@ -4,11 +4,13 @@ import { describe, expect, test } from 'vitest'
 import { crc32c } from '../../src/recording/crc32c.ts'
 import {
   encodeFrame,
+  encodeLeafFrame,
   frameOverheadBytes,
   type FrameHeader,
   genesisHead,
   headerBytesOf,
   leafHash,
+  leafOf,
   nextHead,
   readFrame,
 } from '../../src/recording/frame.ts'
@@ -80,6 +82,36 @@ test('a flipped bit anywhere, and a frame cut anywhere, is torn', () => {
     expect(readFrame(frame.subarray(0, at), 0)).toEqual({ kind: 'torn' })
     // As a crash leaves it in reserved space.
     expect(readFrame(Buffer.concat([frame.subarray(0, at), Buffer.alloc(200)]), 0)).toEqual({ kind: 'torn' })
+  }
+})
+
+test('a leaf stands for its line: the same header, the same place in the chain', () => {
+  const frame = encodeFrame(header, Buffer.from('[0,"o","hello"]'))
+  const whole = readFrame(frame, 0)
+  if (whole.kind !== 'frame') throw new Error('a frame reads back')
+  const read = readFrame(encodeLeafFrame(whole.headerBytes, leafOf(whole)), 0)
+  if (read.kind !== 'leaf') throw new Error('a leaf reads back')
+  expect(read.header).toEqual(whole.header)
+  expect(read.headerBytes).toEqual(whole.headerBytes)
+  expect(leafOf(read)).toEqual(leafHash(whole.line))
+})
+
+test('a changed byte anywhere in a leaf frame, and one cut anywhere, is torn', () => {
+  const line = Buffer.alloc(32, 'x')
+  const frame = encodeLeafFrame(headerBytesOf(encodeFrame(header, line)), leafHash(line))
+  for (let at = 0; at < frame.length; at++) {
+    const flipped = Buffer.from(frame)
+    flipped[at] = (flipped[at] ?? 0) ^ 1
+    // 32 and 33 are one bit apart, and so are 31 and 30: neither is a magic of the other kind.
+    expect(readFrame(flipped, 0)).toEqual({ kind: 'torn' })
+    if (at > 0) expect(readFrame(frame.subarray(0, at), 0)).toEqual({ kind: 'torn' })
+  }
+})
+
+test('no leaf stands for a line of the journal itself', () => {
+  for (const type of ['epoch', 'segment', 'recovered'] as const) {
+    const own = encodeFrame({ ...header, type, session: '' }, Buffer.from('{}'))
+    expect(readFrame(encodeLeafFrame(headerBytesOf(own), leafHash(Buffer.from('{}'))), 0)).toEqual({ kind: 'torn' })
   }
 })
 

@@ -4,6 +4,7 @@ import { signCheckpoint } from '../../src/ledger/checkpoint.ts'
 import { leafHash } from '../../src/ledger/merkle.ts'
 import { installationKey, noteSigner } from '../../src/ledger/note-key.ts'
 import type { VerifyReport } from '../../src/recording/finding.ts'
+import { encodeLeafFrame, leafHash as lineHash, leafOf, readFrame } from '../../src/recording/frame.ts'
 import { verifyAll } from '../../src/recording/verify-all.ts'
 import { Installation, sessionA, sessionB, twoSessions } from './installation.ts'
 
@@ -26,6 +27,67 @@ test('an installation as it was written is proven', async () => {
     ['sb', 'proven'],
   ])
   expect(report.checks.every(({ result }) => result === 'ok')).toBe(true)
+})
+
+/** Every segment as a skeleton; `forge` may give another leaf, or none to leave the frame out. */
+function reduce(all: Installation, forge: (leaf: Buffer, at: number) => Buffer | null = (leaf) => leaf): void {
+  let at = 0
+  for (const [index, bytes] of all.segments.entries()) {
+    const parts: Buffer[] = []
+    for (let offset = 0; offset < bytes.length;) {
+      const frame = readFrame(bytes, offset)
+      if (frame.kind !== 'frame' && frame.kind !== 'leaf') throw new Error(`no frame at ${offset}`)
+      const leaf = frame.header.type === 'line' ? forge(leafOf(frame), at++) : leafOf(frame)
+      if (frame.header.type !== 'line') parts.push(bytes.subarray(offset, frame.next))
+      else if (leaf !== null) parts.push(encodeLeafFrame(frame.headerBytes, leaf))
+      offset = frame.next
+    }
+    all.segments[index] = Buffer.concat(parts)
+  }
+}
+
+const spoilings: readonly (readonly [name: string, spoil: (all: Installation) => void])[] = [
+  ['as it was written', () => {}],
+  ['without a recording', (all) => all.files.delete(a)],
+  ['without a proof', (all) => all.files.delete('2026/11/21/sa.proof')],
+  ['with exchanged recordings', (all) => all.files.set(a, all.files.get(b) ?? Buffer.alloc(0))],
+  ['without one of its rows', (all) => all.rows.splice(1, 1)],
+  ['without its last segment', (all) => all.segments.pop()],
+  ['with a changed recording', (all) => flip(all.files.get(b) ?? Buffer.alloc(0))],
+]
+function flip(bytes: Buffer): void {
+  bytes[200] = (bytes[200] ?? 0) ^ 1
+}
+for (const [name, spoil] of spoilings)
+  test(`an installation ${name} has the same verdict over skeletons as over whole segments`, async () => {
+    const [whole, reduced] = [await twoSessions(), await twoSessions()]
+    reduce(reduced)
+    for (const all of [whole, reduced]) spoil(all)
+    const [one, other] = [await verify(whole), await verify(reduced)]
+    expect(other.findings).toEqual(one.findings)
+    expect([other.exitCode, other.unproven, other.recordings]).toEqual([one.exitCode, one.unproven, one.recordings])
+  })
+
+test('a forged leaf of a skeleton, or one left out, is found, whichever it is', async () => {
+  const lines = sessionA.length + sessionB.length
+  for (let at = 0; at < lines; at += 3)
+    for (const forged of [lineHash(Buffer.from('[0,"o","forged"]')), null]) {
+      const all = await twoSessions()
+      reduce(all, (leaf, index) => (index === at ? forged : leaf))
+      const report = await verify(all)
+      expect(report.exitCode, `line ${at}`).toBe(1)
+    }
+})
+
+test('a session that was never sealed and whose lines went into a skeleton is missing', async () => {
+  const all = await twoSessions()
+  all.grant('g2')
+  all.record('sc', 'g2', sessionA)
+  all.epoch()
+  all.sign()
+  expect((await verify(all)).findings).toEqual([])
+  reduce(all)
+  expect(found(await verify(all))).toEqual(['missing session sc'])
 })
 
 test('without a checkpoint from outside the tail is not proven', async () => {
