@@ -46,14 +46,16 @@ export async function awaited<T>(
   }
 }
 
-/** Leaves since `since` (ms) that name one of `subjects`, oldest first. */
+/** Leaves from a time (ms) or an index on that name one of `subjects`, oldest first. */
 export async function leavesAbout(
   { state }: EvidencePorts,
-  since: number,
+  from: { readonly at: number } | { readonly index: number },
   subjects: readonly string[],
 ): Promise<readonly AuditEvent[]> {
-  const entries = await state.events({ since, limit: MOST_LOOKED_AT })
+  const since = 'at' in from ? { since: from.at } : {}
+  const entries = await state.events({ ...since, limit: MOST_LOOKED_AT })
   return entries
+    .filter(({ index }) => !('index' in from) || index >= from.index)
     .map(({ event }) => event)
     .filter((event) => names(event, subjects))
     .reverse()
@@ -72,7 +74,7 @@ export async function ledgerSays(
   subjects: readonly string[],
 ): Promise<Outcome> {
   const found = await awaited(ports.clock, LEAF_MS, async () =>
-    (await leavesAbout(ports, since, subjects)).find(({ type }) => type === leaf),
+    (await leavesAbout(ports, { at: since }, subjects)).find(({ type }) => type === leaf),
   )
   return found === undefined
     ? { kind: 'not-so', detail: 'the ledger does not say it' }

@@ -20,6 +20,8 @@ const sayings: readonly (readonly [RegExp, Refusal])[] = [
   [/allows no more|already lasts/, 'not allowed'],
   [/have not opened/, 'not watched'],
   [/second factor|no code was given/, 'no code'],
+  [/state database failed|state store/, 'nothing can be written'],
+  [/login refused|may no longer/, 'not known'],
   [/cannot be recorded|no session can be recorded|room left/, 'nothing can be recorded'],
   [/alert|announced/, 'not announced'],
   [/no policy|does not cover|no account|opens nothing but/, 'not opened'],

@@ -22,7 +22,7 @@ import { commandLine, loginOf } from './credential.ts'
 import { holdPsql, type PostgresLogin, type PostgresPlace, runPsql } from './psql-client.ts'
 import { refusalOf, type Told } from './refusal.ts'
 import { holdSsh, runSsh, type SshLogin, type SshPlace, type SshRan } from './ssh-client.ts'
-import type { Action, Credential, Happening, Place, Player } from './step.ts'
+import { type Action, type Beyond, type Credential, type Happening, isBeyond, type Place, type Player } from './step.ts'
 import type { Outcome, World } from './world.ts'
 
 /** Where a place of a story is on this bastion, and what its policy wants to hear. */
@@ -39,7 +39,7 @@ export interface Scene {
 }
 
 export interface StagePorts extends EvidencePorts {
-  readonly state: EvidencePorts['state'] & Pick<State, 'grant'>
+  readonly state: EvidencePorts['state'] & Pick<State, 'grant' | 'ledgerHead'>
   readonly ssh: SshPlace
   readonly postgres: PostgresPlace
   readonly actor: (player: Player) => Actor
@@ -50,7 +50,7 @@ export interface StagePorts extends EvidencePorts {
   /** Passes the time until `at` (ms): a drill waits, a test moves its clock. */
   readonly until: (at: number) => Promise<void>
   /** What only tests have. */
-  readonly beyond: (action: Action, stage: Stage) => Promise<Outcome>
+  readonly beyond: (action: Beyond, stage: Stage) => Promise<Outcome>
 }
 
 /** A grant takes effect and is refused at once; its sessions are rows within moments. */
@@ -87,6 +87,7 @@ export class Stage implements World {
 
   async perform(action: Action): Promise<Outcome> {
     if ('who' in action) this.#acted.add(this.#ports.actor(action.who).name)
+    if (isBeyond(action)) return this.#ports.beyond(action, this)
     switch (action.kind) {
       case 'break-glass':
         return this.#breakGlass(action)
@@ -106,16 +107,6 @@ export class Stage implements World {
         return this.#takeAway(action.who, action.how)
       case 'review':
         return this.#review(action)
-      case 'watch':
-      case 'vouch':
-      case 'bypass':
-      case 'rehearse':
-      case 'lock':
-      case 'unlock':
-      case 'time':
-      case 'disk-full':
-      case 'channel':
-        return this.#ports.beyond(action, this)
       default:
         return this.#happen(action)
     }
@@ -134,7 +125,7 @@ export class Stage implements World {
 
   /** Runs one of Halligan's commands as that person; done, waiting or refused, by its exit status. */
   async command(player: Player, words: readonly string[]): Promise<Outcome> {
-    const since = this.#ports.clock.now()
+    const since = await this.#ledgerSize()
     const ran = await this.#say(player, words)
     return this.#attempted(player, ran, since)
   }
@@ -147,7 +138,7 @@ export class Stage implements World {
 
   async #breakGlass({ who, place, forMs, reason }: Extract<Action, { kind: 'break-glass' }>): Promise<Outcome> {
     const scene = this.#ports.scene(place)
-    const since = this.#ports.clock.now()
+    const since = await this.#ledgerSize()
     this.#askedUs = this.#ports.clock.monotonicUs()
     const ran = await this.#say(who, [
       'request',
@@ -175,14 +166,14 @@ export class Stage implements World {
     const scene = this.#ports.scene(place)
     if (scene.kind === 'database') return this.#connectToDatabase(who, scene, credential)
     const actor = this.#ports.actor(who)
-    const since = this.#ports.clock.now()
+    const since = await this.#ledgerSize()
     const login = loginOf(actor, `${actor.name}+${scene.account}@${scene.target}`, credential)
     return this.#attempted(who, await runSsh(this.#ports.ssh, login, 'exit 0'), since)
   }
 
   async #connectToDatabase(who: Player, scene: Scene, credential: Credential): Promise<Outcome> {
     const actor = this.#ports.actor(who)
-    const since = this.#ports.clock.now()
+    const since = await this.#ledgerSize()
     if (credential === 'a made-up secret') {
       const database = scene.database === null ? scene.target : `${scene.target}/${scene.database}`
       const ran = await runPsql(
@@ -201,7 +192,7 @@ export class Stage implements World {
 
   async #run({ client, command, prints }: Extract<Action, { kind: 'run' }>): Promise<Outcome> {
     const { player } = this.#mustOwn()
-    const since = this.#ports.clock.now()
+    const since = await this.#ledgerSize()
     const ran = client === 'ssh' ? await this.#runOnHost(player, command) : await this.#runStatement(player, command)
     if (ran.kind === 'refused') return this.#refused(player, ran.told, since)
     const figure = this.#accessFigure()
@@ -258,7 +249,7 @@ export class Stage implements World {
   async #review({ who, verdict, findings }: Extract<Action, { kind: 'review' }>): Promise<Outcome> {
     // A verdict is passed on sealed recordings; a session that has just ended is sealed in moments.
     await sealedSessions(this.#ports, this.#grantId())
-    const since = this.#ports.clock.now()
+    const since = await this.#ledgerSize()
     const read = await this.#say(who, ['review', this.#grantId(), '--json'])
     if (read.status !== 0) return this.#attempted(who, read, since)
     const { questions } = JSON.parse(read.stdout) as { readonly questions: readonly string[] }
@@ -296,10 +287,6 @@ export class Stage implements World {
           ? { kind: 'not-so', detail: 'the grant bears no such mark' }
           : { kind: 'so', detail: 'marked on the grant' }
       }
-      case 'time':
-      case 'disk-full':
-      case 'channel':
-        return this.#ports.beyond(action, this)
     }
   }
 
@@ -361,7 +348,7 @@ export class Stage implements World {
 
   async #refused(who: Player, told: Told, since: number): Promise<Outcome> {
     const name = this.#ports.actor(who).name
-    const leaves = await leavesAbout(this.#ports, since, [name])
+    const leaves = await leavesAbout(this.#ports, { index: since }, [name])
     const why = refusalOf(told, leaves)
     // Behind the gate a session has its row before it is refused: to let in, write first. Nothing else may leave one.
     if (why !== 'not announced' && leaves.some(({ type }) => type === 'session-opened'))
@@ -372,6 +359,11 @@ export class Stage implements World {
       attempted: why === undefined ? { kind: 'unexpected' } : { kind: 'refused', why },
       detail,
     }
+  }
+
+  /** What is written from now on has an index no smaller, whatever the wall clock says then. */
+  async #ledgerSize(): Promise<number> {
+    return (await this.#ports.state.ledgerHead()).size
   }
 
   #accessFigure(): { readonly figure?: { readonly what: 'access'; readonly ms: number } } {

@@ -44,6 +44,11 @@ export const refusals = [
   'not announced',
   'not watched',
   'nothing can be recorded',
+  'nothing can be written',
+  'not signed in',
+  'no such request',
+  'not known',
+  'bad configuration',
 ] as const
 export type Refusal = (typeof refusals)[number]
 
@@ -76,12 +81,6 @@ export type Attempt =
   | { readonly kind: 'extend'; readonly who: Player; readonly reason: string }
   | { readonly kind: 'take-away'; readonly who: Player; readonly how: 'give back' | 'revoke' }
   | { readonly kind: 'review'; readonly who: Player; readonly verdict: string; readonly findings: string }
-  | { readonly kind: 'watch'; readonly who: Player }
-  | { readonly kind: 'vouch'; readonly who: Player; readonly forWhom: Player; readonly reason: string }
-  | { readonly kind: 'bypass'; readonly who: Player; readonly place: Place; readonly reason: string }
-  | { readonly kind: 'rehearse'; readonly who: Player; readonly drill: string }
-  | { readonly kind: 'lock'; readonly who: Player; readonly what: Player | 'everything'; readonly reason: string }
-  | { readonly kind: 'unlock'; readonly who: Player; readonly what: Player | 'everything'; readonly reason: string }
 
 /** Something that happens, or must be so. */
 export type Happening =
@@ -96,11 +95,68 @@ export type Happening =
   | { readonly kind: 'shows'; readonly text: string }
   | { readonly kind: 'tampered' }
   | { readonly kind: 'marked-unannounced' }
-  | { readonly kind: 'time'; readonly byMs: number }
-  | { readonly kind: 'disk-full' }
-  | { readonly kind: 'channel'; readonly is: 'silent' | 'back' }
 
-export type Action = Attempt | Happening
+/** How somebody uses the link that stands in an alert. */
+export const linkUses = [
+  "the alert's link",
+  "the alert's link with no code",
+  "the alert's link twice at once",
+  'a guessed link',
+] as const
+export type LinkUse = (typeof linkUses)[number]
+
+/** What exists in tests only: no running Halligan has a switch for it (design §10). */
+export type Beyond =
+  | { readonly kind: 'watch'; readonly who: Player }
+  | { readonly kind: 'vouch'; readonly who: Player; readonly forWhom: Player; readonly reason: string }
+  | { readonly kind: 'bypass'; readonly who: Player; readonly place: Place; readonly reason: string }
+  | { readonly kind: 'rehearse'; readonly who: Player; readonly drill: string }
+  | { readonly kind: 'lock'; readonly who: Player; readonly what: Player | 'everything'; readonly reason: string }
+  | { readonly kind: 'unlock'; readonly who: Player; readonly what: Player | 'everything'; readonly reason: string }
+  | { readonly kind: 'follow-link'; readonly who: Player; readonly by: LinkUse }
+  | { readonly kind: 'stranger-follows-link' }
+  | { readonly kind: 'click-twice'; readonly who: Player; readonly place: Place; readonly reason: string }
+  | { readonly kind: 'point-at'; readonly what: 'alerts' | 'checks'; readonly url: string }
+  | { readonly kind: 'alerts-elsewhere' }
+  | { readonly kind: 'old-channel-hears'; readonly alert: string; readonly withinMs: number }
+  | { readonly kind: 'strike'; readonly whom: Player; readonly from: 'the configuration' | 'every group' }
+  | { readonly kind: 'store-busy'; readonly forMs: number }
+  | { readonly kind: 'store'; readonly is: 'fails' | 'is well again' }
+  | { readonly kind: 'time'; readonly byMs: number }
+  | { readonly kind: 'clock-set'; readonly to: 'back' | 'ahead'; readonly byMs: number }
+  | { readonly kind: 'disk-full' }
+  | { readonly kind: 'channel'; readonly is: 'silent' | 'back' | 'redirecting inside' }
+  | { readonly kind: 'nothing-inside-asked' }
+
+const beyond: Readonly<Record<Beyond['kind'], true>> = {
+  watch: true,
+  vouch: true,
+  bypass: true,
+  rehearse: true,
+  lock: true,
+  unlock: true,
+  'follow-link': true,
+  'stranger-follows-link': true,
+  'click-twice': true,
+  'point-at': true,
+  'alerts-elsewhere': true,
+  'old-channel-hears': true,
+  strike: true,
+  'store-busy': true,
+  store: true,
+  time: true,
+  'clock-set': true,
+  'disk-full': true,
+  channel: true,
+  'nothing-inside-asked': true,
+}
+
+export type Action = Attempt | Happening | Beyond
+
+/** Whether only tests have it. */
+export function isBeyond(action: Action): action is Beyond {
+  return Object.hasOwn(beyond, action.kind)
+}
 
 export interface Step {
   /** Line of the story's file, 1 for the first. */

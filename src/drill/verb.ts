@@ -2,7 +2,7 @@
 // before anything has happened: the running Halligan has no switch for it.
 
 import { duration, name, oneOf, pattern, phrase, text, type Phrase } from './phrase.ts'
-import { places, players, refusals, type Action, type Attempted } from './step.ts'
+import { linkUses, places, players, refusals, type Action, type Attempted } from './step.ts'
 
 export type WorldKind = 'test' | 'drill'
 
@@ -137,6 +137,30 @@ export const verbs: readonly Verb[] = [
     }),
     'test',
   ),
+  attempt(
+    `WHO approves by ${linkUses.join('|')}`,
+    phrase([who, 'approves by', oneOf(linkUses)], (w, by) => ({ kind: 'follow-link', who: w, by })),
+    'test',
+  ),
+  attempt(
+    "a stranger approves by the alert's link",
+    phrase(["a stranger approves by the alert's link"], () => ({ kind: 'stranger-follows-link' })),
+    'test',
+  ),
+  attempt(
+    'WHO breaks the glass on PLACE by two clicks at once because "REASON"',
+    phrase([who, 'breaks the glass on', place, 'by two clicks at once because', text], (w, p, reason) => {
+      return { kind: 'click-twice', who: w, place: p, reason }
+    }),
+    'test',
+  ),
+  attempt(
+    'the configuration sends alerts|checks to "URL"',
+    phrase(['the configuration sends', oneOf(['alerts', 'checks'] as const), 'to', text], (what, url) => {
+      return { kind: 'point-at', what, url }
+    }),
+    'test',
+  ),
   happens(
     'ssh|psql stays busy with "COMMAND"',
     phrase([client, 'stays busy with', text], (c, command) => ({ kind: 'stay-busy', client: c, command })),
@@ -194,8 +218,51 @@ export const verbs: readonly Verb[] = [
     'test',
   ),
   happens(
-    'the alert channel is silent|back',
-    phrase(['the alert channel is', oneOf(['silent', 'back'] as const)], (is) => ({ kind: 'channel', is })),
+    'the alert channel is silent|back|redirecting inside',
+    phrase(['the alert channel is', oneOf(['silent', 'back', 'redirecting inside'] as const)], (is) => {
+      return { kind: 'channel', is }
+    }),
+    'test',
+  ),
+  happens(
+    'nothing inside was asked',
+    phrase(['nothing inside was asked'], () => ({ kind: 'nothing-inside-asked' })),
+    'test',
+  ),
+  happens(
+    'the configuration sends alerts elsewhere',
+    phrase(['the configuration sends alerts elsewhere'], () => ({ kind: 'alerts-elsewhere' })),
+    'test',
+  ),
+  happens(
+    'the old channel hears NAME within DURATION',
+    phrase(['the old channel hears', name, 'within', duration], (alert, withinMs) => {
+      return { kind: 'old-channel-hears', alert, withinMs }
+    }),
+    'test',
+  ),
+  happens(
+    'WHO is taken out of the configuration|every group',
+    phrase([who, 'is taken out of', oneOf(['the configuration', 'every group'] as const)], (whom, from) => {
+      return { kind: 'strike', whom, from }
+    }),
+    'test',
+  ),
+  happens(
+    'the store is busy for DURATION',
+    phrase(['the store is busy for', duration], (forMs) => ({ kind: 'store-busy', forMs })),
+    'test',
+  ),
+  happens(
+    'the store fails|is well again',
+    phrase(['the store', oneOf(['fails', 'is well again'] as const)], (is) => ({ kind: 'store', is })),
+    'test',
+  ),
+  happens(
+    'the clock is set back|ahead by DURATION',
+    phrase(['the clock is set', oneOf(['back', 'ahead'] as const), 'by', duration], (to, byMs) => {
+      return { kind: 'clock-set', to, byMs }
+    }),
     'test',
   ),
 ]

@@ -89,6 +89,11 @@ describe('what only tests have is refused in a drill, at its line', () => {
     'adam revokes the grant',
     'carol approves',
     'bob vouches for alice because "her phone is gone"',
+    "bob approves by the alert's link",
+    'the configuration sends alerts to "https://169.254.169.254/"',
+    'alice is taken out of the configuration',
+    'the store fails',
+    'the clock is set back by 1h',
   ]) {
     test(text, () => {
       expect(parseStory(head + text, 'test')).toMatchObject({ kind: 'story' })

@@ -1,13 +1,12 @@
 // A whole Halligan for stories: real targets and a real sink, people of the stories' names, and a clock that can be moved
 // ahead. The journal lies on files that a test may break.
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { stringify } from 'yaml'
 import { startBastion, type Bastion } from '../../src/bastion/bastion.ts'
-import { parseConfig } from '../../src/config/parse.ts'
-import { loadSecrets } from '../../src/config/secrets.ts'
+import { readConfiguration } from '../../src/config/reading.ts'
 import { startDemoPostgres, type DemoPostgres } from '../../src/demo/postgres-server.ts'
 import { startDemoSshTarget, type DemoSshTarget } from '../../src/demo/ssh-target.ts'
 import { Actor } from '../../src/drill/actor.ts'
@@ -17,22 +16,11 @@ import { type FileSystem, systemFiles } from '../../src/journal/file-port.ts'
 import { newEd25519Key } from '../../src/sshwire/new-key.ts'
 import { systemError } from '../journal/watched-files.ts'
 import { Receiver } from '../notify/receiver.ts'
-import { MovingClock } from '../support/moving-clock.ts'
+import { type HouseOptions, type Written, writtenConfig } from './configuration.ts'
+import { SteppingClock } from './stepping-clock.ts'
 
 export const storyFolder: string = resolve(import.meta.dirname)
 const webRoot = resolve(import.meta.dirname, '../../web/dist')
-
-/** Who is who: groups and roles as a small team has them. */
-const team: Readonly<Record<Player, { readonly groups: readonly string[]; readonly roles: readonly string[] }>> = {
-  alice: { groups: ['oncall'], roles: ['engineer'] },
-  carol: { groups: ['leads'], roles: ['approver'] },
-  bob: { groups: ['leads'], roles: ['approver'] },
-  rita: { groups: ['security'], roles: ['reviewer'] },
-  adam: { groups: [], roles: ['admin'] },
-}
-
-/** The YAML key is a word that no object of ours should have. */
-const letsGo = JSON.parse('{"then":"allow"}') as Record<string, string>
 
 /** Targets are started once for all stories: they hold nothing of a story. */
 export interface Targets {
@@ -61,26 +49,22 @@ interface Person {
   readonly totpSecret: string
 }
 
-export interface HouseOptions {
-  /** Left out of it: a target without `canary: true`. */
-  readonly canaries?: readonly string[]
-  readonly drills?: readonly unknown[]
-}
-
 export class House {
   readonly folder: string
-  readonly clock = new MovingClock()
-  /** Where alerts go. */
+  readonly clock = new SteppingClock()
+  /** Where alerts go at first. */
   readonly bell = new Receiver()
+  /** What only this machine should ask: something inside, or a place that nobody agreed on. */
+  readonly elsewhere = new Receiver()
   readonly targets: Targets
   /** Set: from then on no line becomes durable. */
   isDiskFull = false
   readonly #people = new Map<Player, Person>()
-  readonly #options: HouseOptions
-  #text = ''
+  #written: Written | undefined
+  #elsewhereUrl = ''
   #bastion: Bastion | undefined
 
-  private constructor(folder: string, targets: Targets, options: HouseOptions) {
+  private constructor(folder: string, targets: Targets) {
     this.folder = folder
     this.targets = targets
     for (const player of players) {
@@ -92,14 +76,15 @@ export class House {
       })
     }
     this.#keepSecrets()
-    this.#options = options
   }
 
   static async start(targets: Targets, options: HouseOptions = {}): Promise<House> {
     const folder = mkdtempSync(join(tmpdir(), 'halligan-story-'))
-    const house = new House(folder, targets, options)
+    const house = new House(folder, targets)
     try {
-      house.#text = stringify(house.#config(await house.bell.start()))
+      house.#elsewhereUrl = await house.elsewhere.start()
+      const keysOf = (player: Player) => house.#people.get(player)?.publicKeys ?? []
+      house.#write(writtenConfig(folder, await house.bell.start(), targets, keysOf, options))
       await house.boot()
       for (const [player, { totpSecret }] of house.#people) await house.bastion.enrol(player, totpSecret)
     } catch (error) {
@@ -116,15 +101,30 @@ export class House {
 
   /** Starts the bastion on this state; also after a stop. */
   async boot(): Promise<void> {
-    const config = parseConfig(this.#text, join(this.folder, 'halligan.yaml'))
+    const read = () => readConfiguration(this.#file, {})
+    const reading = read()
+    if (reading.kind === 'bad') throw new Error(reading.problem)
     this.#bastion = await startBastion({
-      config,
-      secrets: loadSecrets(config.secrets, process.env),
+      config: reading.config,
+      secrets: reading.secrets,
       clock: this.clock,
+      read,
       webRoot,
       stories: storyFolder,
       journalFiles: this.#files(),
     })
+  }
+
+  /** Writes the file anew and has it taken up. Throws what a person is told when it is refused. */
+  async reconfigure(change: (written: Written) => Written): Promise<void> {
+    if (this.#written === undefined) throw new Error('nothing is written yet')
+    this.#write(change(this.#written))
+    await this.bastion.reload?.('a story')
+  }
+
+  /** The URL of `elsewhere`. */
+  get elsewhereUrl(): string {
+    return this.#elsewhereUrl
   }
 
   async stop(): Promise<void> {
@@ -154,7 +154,19 @@ export class House {
   async close(): Promise<void> {
     await this.stop()
     await this.bell.stop()
+    await this.elsewhere.stop()
     rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  get #file(): string {
+    return join(this.folder, 'halligan.yaml')
+  }
+
+  /** In one step, as editors do it. */
+  #write(written: Written): void {
+    this.#written = written
+    writeFileSync(`${this.#file}.new`, stringify(written), { mode: 0o600 })
+    renameSync(`${this.#file}.new`, this.#file)
   }
 
   #files(): FileSystem {
@@ -187,86 +199,5 @@ export class House {
     }
     for (const [name, value] of Object.entries(secrets)) writeFileSync(join(folder, name), value, { mode: 0o600 })
     writeFileSync(join(this.folder, 'key'), randomBytes(32).toString('base64'), { mode: 0o600 })
-  }
-
-  #config(bell: string): unknown {
-    const { canaries = ['web-1', 'orders'], drills = [] } = this.#options
-    const host = '127.0.0.1'
-    const { postgres, ssh } = this.targets
-    const policy = {
-      who: { groups: ['oncall'] },
-      triggers: ['customer-impact'],
-      reason: { minLength: 5 },
-      duration: { default: '30m', max: '2h', extensions: { count: 1, self: true } },
-      mfa: { methods: ['totp'], remember: '10m' },
-      alerts: { channels: ['bell'] },
-      review: { within: '8h', by: { roles: ['reviewer'] } },
-    }
-    return {
-      hostname: 'localhost',
-      state: join(this.folder, 'state'),
-      listen: { ssh: { host, port: 0 }, postgres: { host, port: 0 }, web: { host, port: 0 } },
-      journal: { segment: '1MiB' },
-      secrets: { directory: join(this.folder, 'secrets'), key: { file: join(this.folder, 'key') } },
-      users: players.map((name) => ({ name, ...team[name], keys: this.#people.get(name)?.publicKeys })),
-      targets: [
-        {
-          name: 'web-1',
-          kind: 'ssh',
-          ...(canaries.includes('web-1') ? { canary: true } : {}),
-          accounts: ['deploy', 'gated', 'held'],
-          host: ssh.host,
-          port: ssh.port,
-          hostKeys: [ssh.hostKey],
-          credential: 'web-1-key',
-        },
-        {
-          name: 'orders',
-          kind: 'postgres',
-          ...(canaries.includes('orders') ? { canary: true } : {}),
-          accounts: ['app_readonly', 'app_readwrite'],
-          host: postgres.host,
-          port: postgres.port,
-          databases: [postgres.database],
-          ca: postgres.ca,
-          serverName: 'localhost',
-          credentials: { app_readonly: 'readonly', app_readwrite: 'readwrite' },
-        },
-      ],
-      channels: [{ name: 'bell', kind: 'webhook', url: bell, secret: 'webhook', outside: true }],
-      drills,
-      policies: [
-        { ...policy, name: 'hosts', targets: { names: ['web-1'] }, accounts: ['deploy'], approval: [{ required: 0 }] },
-        {
-          ...policy,
-          name: 'gated',
-          targets: { names: ['web-1'] },
-          accounts: ['gated'],
-          approval: [{ required: 0 }],
-          alerts: { channels: ['bell'], gate: { accepted: 1, within: '2s', otherwise: 'deny' } },
-        },
-        {
-          ...policy,
-          name: 'held',
-          targets: { names: ['web-1'] },
-          accounts: ['held'],
-          approval: [{ required: 0 }],
-          alerts: {
-            channels: ['bell'],
-            gate: { accepted: 1, within: '1s', otherwise: 'hold', holdMax: '1s', ...letsGo },
-          },
-        },
-        {
-          ...policy,
-          name: 'databases',
-          targets: { names: ['orders'] },
-          accounts: ['app_readonly', 'app_readwrite'],
-          approval: [
-            { when: { account: 'app_readonly' }, required: 0 },
-            { required: 1, from: { groups: ['leads'] }, override: { after: '2m', reasonMinLength: 40 } },
-          ],
-        },
-      ],
-    }
   }
 }

@@ -1,21 +1,23 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Actor } from '../../src/drill/actor.ts'
 import { runStory } from '../../src/drill/runner.ts'
 import { type Scene, Stage } from '../../src/drill/stage.ts'
-import type { Place, Player } from '../../src/drill/step.ts'
+import type { Place, Player, Story } from '../../src/drill/step.ts'
 import { parseStory } from '../../src/drill/story.ts'
 import { parseInstallationKey } from '../../src/ledger/note-key.ts'
 import { has } from '../support/clients.ts'
 import { verifyAll } from '../e2e/evidence.ts'
 import { beyond } from './beyond.ts'
 import { House, startTargets, storyFolder, type Targets } from './house.ts'
+import { Lanes } from './lanes.ts'
 
 // Every story of this folder, played by alice, carol, bob, rita and adam on a whole Halligan with real targets. What it
 // says is what an auditor reads; what happened is verified afterwards, offline.
 
 const files = readdirSync(storyFolder).filter((file) => file.endsWith('.txt'))
+const lanes = new Lanes()
 let targets: Targets
 
 beforeAll(async () => {
@@ -44,26 +46,34 @@ const scenes: Readonly<Record<Place, Scene>> = {
   'another database': { ...database, database: 'payroll' },
 }
 
-for (const file of files)
-  test.runIf(has('postgres'))(`story ${file}`, { timeout: 90_000 }, async () => {
-    const parsed = parseStory(readFileSync(join(storyFolder, file), 'utf8'), 'test')
-    if (parsed.kind === 'error') throw new Error(`${file}:${parsed.line}: ${parsed.message}`)
-    const house = await House.start(targets)
-    try {
-      const result = await runStory(parsed.story, stageOf(house), house.clock, AbortSignal.timeout(80_000))
-      const broken = result.steps.filter(({ outcome }) => outcome !== 'as-expected')
-      expect(broken).toEqual([])
-      await house.stop()
-      const { report } = await verifyAll({
-        state: join(house.folder, 'state'),
-        recordings: house.recordings,
-        publicKeyFile: house.publicKeyFile,
-      })
-      expect(report.findings).toEqual([])
-    } finally {
-      await house.close()
-    }
-  })
+describe.concurrent('stories', () => {
+  for (const file of files)
+    test.runIf(has('postgres'))(file, { timeout: 120_000 }, async () => {
+      const parsed = parseStory(readFileSync(join(storyFolder, file), 'utf8'), 'test')
+      if (parsed.kind === 'error') throw new Error(`${file}:${parsed.line}: ${parsed.message}`)
+      using _lane = await lanes.enter()
+      await play(parsed.story)
+    })
+})
+
+/** What a story says happens, and what is left of it verifies. */
+async function play(story: Story): Promise<void> {
+  const house = await House.start(targets)
+  try {
+    const result = await runStory(story, stageOf(house), house.clock, AbortSignal.timeout(80_000))
+    const broken = result.steps.filter(({ outcome }) => outcome !== 'as-expected')
+    expect(broken).toEqual([])
+    await house.stop()
+    const { report } = await verifyAll({
+      state: join(house.folder, 'state'),
+      recordings: house.recordings,
+      publicKeyFile: house.publicKeyFile,
+    })
+    expect(report.findings).toEqual([])
+  } finally {
+    await house.close()
+  }
+}
 
 function stageOf(house: House): Stage {
   const { bastion } = house
@@ -86,6 +96,6 @@ function stageOf(house: House): Stage {
       house.isDiskFull = true
     },
     until: async (at) => house.clock.advance(at - house.clock.now()),
-    beyond: beyond(house, actor),
+    beyond: beyond(house, actor, (place) => scenes[place]),
   })
 }
