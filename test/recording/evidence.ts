@@ -56,6 +56,8 @@ export interface Random {
   readonly sessions: readonly Recorded[]
   /** Signed by the ledger's own key at earlier times. */
   readonly earlier: readonly string[]
+  /** Frames of the journal that the ledger tells of. */
+  readonly marked: number
 }
 
 const users = ['alice', 'bob', 'carla']
@@ -86,14 +88,21 @@ export async function randomInstallation(chance: Chance): Promise<Random> {
     const file = state === 'open' ? undefined : await all.seal(id, lines, state)
     sessions.push({ session: id, file, state, lines })
   }
-  all.epoch()
+  const marked = mark(all, chance)
   const outside = all.sign()
   const segments = all.segments.map((bytes, at) => {
     return [`${String(at + 1).padStart(8, '0')}.seg`, Buffer.concat([bytes, reserved])] as const
   })
   const { rows, files, checkpoint } = all
   const evidence = new Evidence({ rows, files, segments: new Map(segments), checkpoint, outside })
-  return { all, evidence, sessions, earlier }
+  return { all, evidence, sessions, earlier, marked }
+}
+
+/** The end of the story, under an epoch: the ledger tells of all of the journal, or of all but that epoch's record. */
+function mark(all: Installation, chance: Chance): number {
+  const before = all.markJournal()
+  all.epoch()
+  return chance.isOnceIn(2) ? before : all.markJournal()
 }
 
 interface Running {
@@ -116,6 +125,7 @@ function started(all: Installation, chance: Chance, at: number, isLong: boolean)
 function happen(all: Installation, chance: Chance, earlier: string[]): void {
   if (chance.isOnceIn(20) && all.segments.length < 4) all.openSegment()
   if (chance.isOnceIn(20) && all.epochs < 12) all.epoch()
+  if (chance.isOnceIn(15)) all.markJournal()
   if (chance.isOnceIn(12)) all.leaf({ type: 'session-viewed', session: 's0', by: 'rita', how: 'replay' })
   if (chance.isOnceIn(15)) earlier.push(all.sign())
 }

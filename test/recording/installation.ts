@@ -93,9 +93,10 @@ export class Installation {
     this.#epoch += 1
   }
 
-  /** Tells the ledger how far the journal has come. */
-  markJournal(): void {
+  /** Tells the ledger how far the journal has come; gives how many frames that are. */
+  markJournal(): number {
     this.leaf({ type: 'journal-head', seq: this.#frames, head: this.#head.toString('hex') })
+    return this.#frames
   }
 
   /** Signs and stores a checkpoint over all rows. */

@@ -43,20 +43,22 @@ function written(segment: Buffer): Buffer {
   return segment.subarray(0, end)
 }
 
-/** Where the last line of a sealed session ends: segment, and offset in it. What lies behind it is the tail. */
-export function endOfSealed(from: Random): { readonly segment: string; readonly offset: number } {
+/** Where the last line of a sealed session ends, or the last frame that the ledger tells of: behind it is the tail. */
+function endOfSealed(from: Random): { readonly segment: string; readonly offset: number } {
   const proven = new Set(
     sealedOf(from)
       .filter(({ state }) => state !== 'damaged')
       .map(({ session }) => session),
   )
   let end = { segment: '', offset: 0 }
+  let frames = 0
   for (const [segment, bytes] of from.evidence.segments)
     for (let offset = 0; ;) {
       const read = readFrame(bytes, offset)
       if (read.kind !== 'frame') break
       offset = read.next
-      if (proven.has(read.header.session)) end = { segment, offset }
+      frames += 1
+      if (frames <= from.marked || proven.has(read.header.session)) end = { segment, offset }
     }
   return end
 }
