@@ -5,7 +5,6 @@
 import type { AuditEvent, AuditEventType } from '../audit.ts'
 import type { Clock, Timer } from '../clock.ts'
 import { HalliganError } from '../errors.ts'
-import type { Anchor } from '../ledger/anchor.ts'
 import type { OpenedCheckpoint } from '../ledger/checkpoint.ts'
 import { mainLog } from '../log.ts'
 import type { LedgerHead, State } from '../session/state.ts'
@@ -18,21 +17,15 @@ import {
   type AnchorPlace,
   type AnchorRecord,
 } from './anchor-record.ts'
+import { bounded, publishAndSee, retryMs } from './anchor-attempt.ts'
 import { statusOf, type AnchorStatus } from './anchor-status.ts'
 
 /** What opens and seals within this time goes out as one checkpoint. */
 const COALESCE_MS = 200
-/** Longer than a busy receiver takes. */
-const ATTEMPT_MS = 10_000
 /** When Halligan stops, the last checkpoint has this long. */
 const CLOSE_MS = 3_000
 /** A place that fails once or twice is no news: a receiver is restarted. */
 const FAILURES_BEFORE_ALERT = 3
-const FIRST_RETRY_MS = 5_000
-/** A place that was away for a day has the newest checkpoint soon after it is back. */
-const LONGEST_RETRY_MS = 5 * 60_000
-/** Doublings after which the longest wait is passed anyway. */
-const MOST_DOUBLINGS = 8
 /** What a leaf keeps of a place's complaint. */
 const MAX_DETAIL = 300
 
@@ -74,6 +67,8 @@ export class Anchoring {
   /** The newest journal frame that a leaf tells of, and when it was looked at. */
   #coveredSeq = -1
   #coveredAt: number
+  /** The leaf that is being written of the journal: places that ask at once share it. */
+  #covering: Promise<void> | undefined
   /** Aborted: nothing more is begun. */
   readonly #closing = new AbortController()
   /** Aborted: what is on its way is given up. */
@@ -118,7 +113,7 @@ export class Anchoring {
       const there = this.#kept.get(place.anchor.name)
       if (there !== undefined) {
         there.place = place
-        this.#plan(there, there.failures > 0 ? FIRST_RETRY_MS : place.everyMs)
+        this.#plan(there, there.failures > 0 ? retryMs(1) : place.everyMs)
         continue
       }
       const record = await keptRecord(this.#ports.state, place.anchor.name).catch((error: unknown) => {
@@ -242,7 +237,9 @@ export class Anchoring {
       const at = clock.now()
       const head = await state.ledgerHead()
       const checkpoint = sign(head)
-      const { receipt } = await this.#bounded((signal) => publishAndSee(kept.place.anchor, checkpoint, signal))
+      const { receipt } = await bounded(this.#ports.clock, this.#leaving.signal, (signal) =>
+        publishAndSee(kept.place.anchor, checkpoint, signal),
+      )
       await this.#acknowledged(kept, { size: head.size, root: head.root, at, checkpoint }, receipt)
     } catch (error) {
       await this.#failed(kept, error)
@@ -256,7 +253,12 @@ export class Anchoring {
   }
 
   /** What sessions have recorded since is not in the ledger: the journal's head is, and stands for it. */
-  async #coverJournal(): Promise<void> {
+  #coverJournal(): Promise<void> {
+    this.#covering ??= this.#writeJournalHead().finally(() => (this.#covering = undefined))
+    return this.#covering
+  }
+
+  async #writeJournalHead(): Promise<void> {
     if (this.#isJournalCovered()) return
     const { clock, state, journalHead } = this.#ports
     const { seq, head } = journalHead()
@@ -327,7 +329,7 @@ export class Anchoring {
     if (anchor.read === undefined) return
     const { read } = anchor
     try {
-      const held = await this.#bounded((signal) => read(signal))
+      const held = await bounded(this.#ports.clock, this.#leaving.signal, (signal) => read(signal))
       if (held !== undefined) await this.#judge(kept, held)
     } catch (error) {
       mainLog.warn('anchor.not-read', { anchor: anchor.name, error })
@@ -355,35 +357,6 @@ export class Anchoring {
     kept.record = record
     nudge()
   }
-
-  async #bounded<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const giveUp = new AbortController()
-    const { promise: late, reject } = Promise.withResolvers<never>()
-    const timer = this.#ports.clock.after(ATTEMPT_MS, () => {
-      giveUp.abort()
-      reject(new HalliganError('unreachable', `no answer within ${ATTEMPT_MS} ms`))
-    })
-    try {
-      return await Promise.race([run(AbortSignal.any([giveUp.signal, this.#leaving.signal])), late])
-    } finally {
-      timer.cancel()
-    }
-  }
-}
-
-/** An acknowledgement of a place that can be read counts when it then holds what it was given. */
-async function publishAndSee(
-  anchor: Anchor,
-  checkpoint: string,
-  signal: AbortSignal,
-): Promise<{ readonly receipt: string }> {
-  const acknowledged = await anchor.publish(checkpoint, signal)
-  if (anchor.read === undefined || (await anchor.read(signal)) === checkpoint) return acknowledged
-  throw new HalliganError('unreachable', `anchor ${anchor.name} acknowledged a checkpoint that it does not hold`)
-}
-
-function retryMs(failures: number): number {
-  return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, MOST_DOUBLINGS))
 }
 
 function isoOf(at: number | undefined): string | null {

@@ -69,6 +69,7 @@ test('alerts carry their receipts, the ledger its head', async () => {
   const head = (await (await world.get('/api/ledger/head', alice)).json()) as { size: number; root: string }
   expect(head.size).toBeGreaterThan(3)
   expect(head.root).toMatch(/^[0-9a-f]{64}$/)
+  expect(head).toMatchObject({ anchored: { promisedMs: 5_000, windowMs: 4_000, places: [{ name: 'vault' }, {}] } })
 })
 
 test('every answer forbids sniffing, framing and referrers, and runs nothing', async () => {

@@ -25,6 +25,7 @@ import { mayVouch, type VouchPorts } from '../../src/procedure/bypass.ts'
 import { Mfa } from '../../src/procedure/mfa.ts'
 import { Reports } from '../../src/procedure/report.ts'
 import type { ReviewPorts } from '../../src/procedure/review.ts'
+import type { AnchorStatus } from '../../src/procedure/anchor-status.ts'
 import type { SearchAsk, SearchMatch } from '../../src/procedure/search.ts'
 import { type OfferPorts } from '../../src/procedure/offer.ts'
 import { RequestClock } from '../../src/procedure/request-clock.ts'
@@ -39,6 +40,32 @@ import { MemoryDrills } from './memory-drills.ts'
 import { MemoryState } from './memory-state.ts'
 
 const secret = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'
+
+/** What the page is told of the places that keep checkpoints. */
+const anchored: AnchorStatus = {
+  promisedMs: 5_000,
+  windowMs: 4_000,
+  places: [
+    {
+      name: 'vault',
+      outside: true,
+      everyMs: 5_000,
+      newest: { size: 1_234, at: Date.UTC(2026, 10, 21, 3) },
+      error: null,
+      failingSince: null,
+      isContradicted: false,
+    },
+    {
+      name: 'shed',
+      outside: false,
+      everyMs: 3_600_000,
+      newest: null,
+      error: 'HTTP 500',
+      failingSince: null,
+      isContradicted: false,
+    },
+  ],
+}
 
 export const people: readonly User[] = (
   [
@@ -224,7 +251,7 @@ export async function startWorld(
         },
       },
       drills,
-      anchors: { status: () => ({ promisedMs: null, windowMs: null, places: [] }) },
+      anchors: { status: () => anchored },
       sessions: {
         kill: async (session, by, reason) => {
           kills.push({ session, by, reason })

@@ -80,8 +80,8 @@ test('a day of outage: told once, asked with growing pauses, told again when it 
   await world.commit(event)
   await world.anchoring.start([world.place(keeper)])
   const start = world.clock.now()
-  for (let passed = 0; passed < 24 * HOUR; passed += 60_000) {
-    await world.pass(60_000)
+  for (let passed = 0; passed < 24 * HOUR; passed += 300_000) {
+    await world.pass(300_000)
     if (passed % HOUR === 0) await world.commit(sealed)
   }
   expect(world.alerts.map(({ type }) => type)).toEqual(['anchor.failed'])
@@ -261,4 +261,46 @@ test('closing sends the last checkpoint', async () => {
   await world.commit(sealed)
   await world.pass(60_000)
   expect(keeper.sizes.at(-1)).toBeLessThan(head.size + 3)
+})
+
+test('several places do not set each other off', async () => {
+  await using world = await AnchorWorld.open()
+  await using first = await Keeper.open()
+  await using second = await Keeper.open()
+  const hourly = { ...world.place(second, { name: 'mail' }), everyMs: HOUR, promptly: 'activations' } as const
+  await world.commit(event)
+  await world.anchoring.start([world.place(first), hourly])
+  world.journal = { seq: 3, head: 'cd'.repeat(32) }
+  for (let passed = 0; passed < 3 * HOUR; passed += 300_000) await world.pass(300_000)
+  expect([first.got.length, second.got.length]).toEqual([1, 1])
+  expect(await world.leaves('journal-head')).toHaveLength(1)
+  await world.commit({ type: 'grant-activated', grant: 'g1' } as AuditEvent)
+  await world.pass(300)
+  expect(second.got).toHaveLength(2)
+})
+
+test('neither the start nor the end waits for a place that hangs', async () => {
+  await using world = await AnchorWorld.open()
+  await using keeper = await Keeper.open()
+  keeper.hold = new Promise(() => {})
+  await world.commit(event)
+  await world.anchoring.start([world.place(keeper, { readBack: true })])
+  const closed = world.anchoring.close()
+  world.clock.advance(3_000)
+  await closed
+  await world.anchoring.settled()
+  expect(await world.leaves('anchor-acknowledged')).toEqual([])
+})
+
+test('a clock that is put back makes no window shorter than nothing', async () => {
+  await using world = await AnchorWorld.open()
+  await using keeper = await Keeper.open()
+  await world.commit(event)
+  await world.anchoring.start([world.place(keeper)])
+  await world.pass(1)
+  await world.commit(event)
+  world.clock.step(-HOUR)
+  expect(world.anchoring.status().windowMs).toBe(0)
+  await world.pass(5_000)
+  expect(keeper.got).toHaveLength(2)
 })

@@ -22,6 +22,10 @@ story('the overview says how it stands, and each figure leads on', async () => {
   expect(await page.locator('section[aria-labelledby="readiness"]').innerText()).toMatch(
     /1 person can break the glass tonight[\s\S]*alice second factor never used[\s\S]*erin no second factor/,
   )
+  await page.getByText('has 1,234 leaves').waitFor()
+  expect(await page.locator('section[aria-labelledby="anchored"]').innerText()).toMatch(
+    /kept outside but the last 4\.0 s; it should be 5\.0 s at most[\s\S]*vault has 1,234 leaves[\s\S]*shed has no checkpoint yet, on this machine; fails: HTTP 500/,
+  )
   await page.locator('.running .session-link').first().waitFor()
   await tiles.filter({ hasText: 'live grant' }).click()
   await page.getByRole('heading', { name: 'Active grants' }).waitFor()
