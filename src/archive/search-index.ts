@@ -46,6 +46,8 @@ export class SearchIndex {
   #startedUs = -Infinity
   #calls = 0
   #isClosed = false
+  /** How often the worker ended by itself. */
+  losses = 0
   /** Called when everything is to be indexed again. */
   onRenewed: () => void = () => undefined
 
@@ -128,7 +130,10 @@ export class SearchIndex {
 
   #lost(worker: Worker | undefined, why: string): void {
     if (this.#worker !== worker || worker === undefined) return
-    if (!this.#isClosed) searchLog.error('search.worker-lost', { why })
+    if (!this.#isClosed) {
+      this.losses += 1
+      searchLog.error('search.worker-lost', { why })
+    }
     this.#worker = undefined
     for (const pending of this.#pending.values()) pending.reject(unavailable('the search index has failed'))
     this.#pending.clear()

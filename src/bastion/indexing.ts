@@ -1,7 +1,8 @@
 // Keeps the search index at what is sealed: each recording after its sealing, and at start whatever is missing. In the
 // background, one at a time, and nothing waits for it.
 
-import { SearchIndex, type SearchRecording } from '../archive/search-index.ts'
+import type { SearchIndex, SearchRecording } from '../archive/search-index.ts'
+import type { SearchIndexed } from '../archive/search-message.ts'
 import type { Clock, Timer } from '../clock.ts'
 import { searchLog } from '../log.ts'
 import type { SearchAsk, SearchFound, SearchPort } from '../procedure/search.ts'
@@ -15,12 +16,16 @@ const RETRY_MS = 60_000
 /** Sealed while others are being indexed; beyond, all is looked at. */
 const MOST_FRESH = 1000
 
+/** What is asked of the index. */
+export type IndexPort = Pick<SearchIndex, 'index' | 'missing' | 'find' | 'close' | 'onRenewed' | 'losses'>
+
 export class Indexing implements SearchPort {
   readonly #clock: Clock
   readonly #state: Pick<State, 'session' | 'sessions'>
-  readonly #index: SearchIndex
+  readonly #index: IndexPort
   /** Recordings that did not verify: looked at again at the next start. */
   readonly #refused = new Set<string>()
+  readonly #suspected = new Set<string>()
   #running: Promise<void> | undefined
   /** Sealed since the last look at everything. */
   #fresh = new Set<string>()
@@ -30,7 +35,7 @@ export class Indexing implements SearchPort {
   #isClosed = false
   #retry: Timer | undefined
 
-  constructor(clock: Clock, state: Pick<State, 'session' | 'sessions'>, index: SearchIndex) {
+  constructor(clock: Clock, state: Pick<State, 'session' | 'sessions'>, index: IndexPort) {
     this.#clock = clock
     this.#state = state
     this.#index = index
@@ -129,7 +134,14 @@ export class Indexing implements SearchPort {
 
   async #take(recording: SearchRecording): Promise<void> {
     const { session } = recording
-    const taken = await this.#index.index(recording)
+    const { losses } = this.#index
+    let taken: SearchIndexed
+    try {
+      taken = await this.#index.index(recording)
+    } catch (error) {
+      if (this.#index.losses > losses) this.#suspect(session)
+      throw error
+    }
     if (taken.kind === 'indexed') {
       if (taken.isCut) searchLog.warn('search.recording-cut', { session, entries: taken.entries })
       return
@@ -137,6 +149,12 @@ export class Indexing implements SearchPort {
     // What it is worth as evidence is the verifier's to say.
     this.#refused.add(session)
     searchLog.error('search.recording-refused', { session, why: taken.why })
+  }
+
+  /** The worker ended over it: the second time it is left out, or nothing behind it would ever be found. */
+  #suspect(session: string): void {
+    if (!this.#suspected.has(session)) this.#suspected.add(session)
+    else this.#refused.add(session)
   }
 }
 

@@ -1,14 +1,20 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { SearchPage } from '../../src/procedure/search.ts'
+import { orders, writing } from './emergency.ts'
 import { startWorld, type World } from './world.ts'
 
 const mine = 'saaaaaaaaaaaa'
 const foreign = 'sbbbbbbbbbbbb'
 const gone = 'scccccccccccc'
+const ended = 'sdddddddddddd'
 let world: World
 
 beforeAll(async () => {
-  world = await startWorld()
+  const judged = { ...writing, review: { ...writing.review, by: { groups: ['leads'], roles: [] } } }
+  world = await startWorld({ policies: [judged], targets: [orders] })
+  await world.grant({ id: 'gdone', policy: judged.name, state: 'awaiting-review', endedAt: 0, reviewDueAt: 0 })
+  await world.grant({ id: 'gother', policy: 'another', state: 'awaiting-review', endedAt: 0, reviewDueAt: 0 })
+  await world.open({ id: ended, grant: 'gdone' })
   await world.grant({ id: 'g7f3' })
   await world.grant({ id: 'gbob', user: 'bob' })
   await world.open({ id: mine })
@@ -48,6 +54,13 @@ for (const user of ['rita', 'adam', 'otto'])
     expect(world.asked.at(-1)).toMatchObject({ sees: { kind: 'all' } })
     expect(page.hits.map(({ session }) => session)).toEqual([mine, foreign])
   })
+
+test('whoever judges grants by a group searches those that have ended, and no others of anybody else', async () => {
+  world.matches = [match(mine, 3), match(ended, 2), match(foreign, 1)]
+  const { page } = await search('bob', 'q=needle')
+  expect(world.asked.at(-1)?.sees).toEqual({ kind: 'some', user: 'bob', grants: ['gdone'] })
+  expect(page.hits.map(({ session }) => session)).toEqual([ended, foreign])
+})
 
 test('each search is a leaf, with what was typed and how much was told', async () => {
   const before = world.state.leavesWritten.length
