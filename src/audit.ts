@@ -36,6 +36,8 @@ export type AuditEvent =
       readonly reason: 'wrong' | 'replayed' | 'locked-out'
       readonly fingerprint: string
       readonly address: string
+      /** Refused before this one with the same key, counted and not written one by one. */
+      readonly unwritten?: number
     }
   | {
       readonly type: 'grant-requested'

@@ -13,6 +13,7 @@ import type { Identity } from '../identity/user.ts'
 import { sessionLog } from '../log.ts'
 import type { Alert, IssuedCode, State, Write } from '../session/state.ts'
 import type { CodeUse, MfaContract, MfaOutcome } from './contract.ts'
+import { RefusedCodes } from './refused-codes.ts'
 import { Vouchings } from './vouching.ts'
 
 /** How long a ceremony opens what always needs a fresh one: approve, web, step-up (design §5). */
@@ -53,6 +54,7 @@ export interface MfaPorts {
 export class Mfa implements MfaContract {
   readonly #ports: MfaPorts
   readonly #lockout = new CodeLockout()
+  readonly #refusedCodes = new RefusedCodes()
   /** By user, key and address; changed only by `verify`. */
   readonly #ceremonies = new Map<string, Ceremony>()
   /** By connection: an Identity object is made once per connection. Serves policies that remember nothing. */
@@ -283,11 +285,13 @@ export class Mfa implements MfaContract {
     error: HalliganError,
   ): Promise<MfaOutcome> {
     const { user, fingerprint, address } = identity
-    await this.#ports.state.commit({
-      at: this.#ports.clock.now(),
-      writes: [],
-      leaves: [{ type: 'mfa-refused', user: user.name, reason, fingerprint, address }],
-    })
+    const at = this.#ports.clock.now()
+    const taken = this.#refusedCodes.take(`${user.name} ${fingerprint}`, at)
+    if (taken !== undefined) {
+      const counted = taken.unwritten === 0 ? {} : { unwritten: taken.unwritten }
+      const leaf = { type: 'mfa-refused' as const, user: user.name, reason, fingerprint, address, ...counted }
+      await this.#ports.state.commit({ at, writes: [], leaves: [leaf] })
+    }
     return { kind: 'refused', error }
   }
 

@@ -82,3 +82,18 @@ test('a code of another person is a wrong code', async () => {
   await using world = await ProcedureWorld.open()
   expect(await world.mfa.verify(world.as('alice'), world.code('bob'))).toMatchObject({ error: { code: 'code_wrong' } })
 })
+
+test('whoever holds a key and guesses without end fills no ledger: what comes faster is counted', async () => {
+  await using world = await ProcedureWorld.open()
+  const thief = world.as('alice')
+  for (let attempt = 0; attempt < 200; attempt++) await world.mfa.verify(thief, '7KQ2-M9XD-04TB-ZC5N')
+  const early = await world.leaves('mfa-refused')
+  expect(early.length).toBeLessThanOrEqual(10)
+  world.clock.advance(60_000)
+  await world.mfa.verify(thief, '7KQ2-M9XD-04TB-ZC5N')
+  const all = await world.leaves('mfa-refused')
+  expect(all.reduce((sum, leaf) => sum + 1 + (leaf.unwritten ?? 0), 0)).toBe(201)
+  // Another key of the same person is counted by itself.
+  await world.mfa.verify({ ...thief, fingerprint: 'SHA256:other' }, '000000')
+  expect(await world.leaves('mfa-refused')).toHaveLength(all.length + 1)
+})
