@@ -260,8 +260,9 @@ function hashedBytes(data: unknown): number {
 }
 
 function tooMuch(maxBytes: number): HalliganError {
-  return new HalliganError('recorder_failed', `this session has written ${sizeText(maxBytes)}, the most kept of one`, {
-    hint: 'connect again: the grant goes on, and what was done until here is recorded',
+  const most = sizeText(maxBytes)
+  return new HalliganError('recorder_failed', `this session has written ${most}, the most kept of one; connect again`, {
+    hint: 'the grant goes on, and what was done until here is recorded',
   })
 }
 

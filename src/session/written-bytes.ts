@@ -47,9 +47,10 @@ export class WrittenBytes {
     const passed = Math.min(step - this.#step, STEPS)
     this.#step = step
     if (passed <= 0) return
-    for (const steps of this.#written.values()) {
+    for (const [session, steps] of this.#written) {
       steps.splice(0, passed)
       while (steps.length < STEPS) steps.push(0)
+      if (steps.every((bytes) => bytes === 0)) this.#written.delete(session)
     }
   }
 }
