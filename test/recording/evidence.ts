@@ -2,6 +2,7 @@
 // several sessions of several people, whole, interrupted, damaged and still open, over several segments and epochs.
 import { hash } from 'node:crypto'
 import { encodeLine } from '../../src/recording/event-line.ts'
+import { encodeLeafFrame, leafOf, readFrame } from '../../src/recording/frame.ts'
 import type { LedgerRow } from '../../src/recording/ledger-check.ts'
 import type { Snapshot } from '../../src/recording/verify-all.ts'
 import type { Chance } from './chance.ts'
@@ -90,12 +91,30 @@ export async function randomInstallation(chance: Chance): Promise<Random> {
   }
   const marked = mark(all, chance)
   const outside = all.sign()
+  const isSealed = new Set(sessions.filter(({ state }) => state !== 'open').map(({ session }) => session))
   const segments = all.segments.map((bytes, at) => {
-    return [`${String(at + 1).padStart(8, '0')}.seg`, Buffer.concat([bytes, reserved])] as const
+    // The segment that is written to is never reduced.
+    const isReduced = at < all.segments.length - 1 && chance.isOnceIn(2)
+    const segment = (isReduced ? skeletonOf(bytes, isSealed) : undefined) ?? Buffer.concat([bytes, reserved])
+    return [`${String(at + 1).padStart(8, '0')}.seg`, segment] as const
   })
   const { rows, files, checkpoint } = all
   const evidence = new Evidence({ rows, files, segments: new Map(segments), checkpoint, outside })
   return { all, evidence, sessions, earlier, marked }
+}
+
+/** The segment with leaves in the place of lines; undefined where not all of its sessions are sealed. */
+function skeletonOf(segment: Buffer, isSealed: ReadonlySet<string>): Buffer | undefined {
+  const frames: Buffer[] = []
+  for (let offset = 0; ;) {
+    const read = readFrame(segment, offset)
+    if (read.kind !== 'frame') return Buffer.concat(frames)
+    const { type, session } = read.header
+    if (type === 'line' && !isSealed.has(session)) return undefined
+    const whole = segment.subarray(offset, read.next)
+    frames.push(type === 'line' ? encodeLeafFrame(read.headerBytes, leafOf(read)) : whole)
+    offset = read.next
+  }
 }
 
 /** The end of the story, under an epoch: the ledger tells of all of the journal, or of all but that epoch's record. */

@@ -3,6 +3,7 @@ import { privateKeyFromSeed } from '../../src/ledger/ed25519.ts'
 import { encodeEpoch, parseEpoch, signEpoch } from '../../src/ledger/epoch.ts'
 import {
   encodeFrame,
+  encodeLeafFrame,
   type FrameHeader,
   genesisHead,
   headerBytesOf,
@@ -11,12 +12,14 @@ import {
   readFrame,
 } from '../../src/recording/frame.ts'
 import type { Chance } from './chance.ts'
-import type { Evidence, Random } from './evidence.ts'
+import type { Evidence, Random, Recorded } from './evidence.ts'
 import { type Mutation, pickTwo, sealedOf, spoilings } from './mutation.ts'
 
 interface Frame {
-  readonly header: Omit<FrameHeader, 'length'>
+  readonly header: FrameHeader
+  /** In a skeleton the leaf. */
   readonly line: Buffer
+  readonly isLeaf: boolean
 }
 
 const stolen = privateKeyFromSeed(Buffer.alloc(32, 99))
@@ -26,14 +29,22 @@ function framesOf(segment: Buffer): { readonly frames: Frame[]; readonly rest: B
   const frames: Frame[] = []
   for (let offset = 0; ;) {
     const read = readFrame(segment, offset)
-    if (read.kind !== 'frame') return { frames, rest: segment.subarray(offset) }
-    frames.push({ header: read.header, line: Buffer.from(read.line) })
+    if (read.kind !== 'frame' && read.kind !== 'leaf') return { frames, rest: segment.subarray(offset) }
+    const isLeaf = read.kind === 'leaf'
+    frames.push({ header: read.header, line: Buffer.from(isLeaf ? read.leaf : read.line), isLeaf })
     offset = read.next
   }
 }
 
 function bytesOf(frames: readonly Frame[], rest: Buffer): Buffer {
-  return Buffer.concat([...frames.map(({ header, line }) => encodeFrame(header, line)), rest])
+  return Buffer.concat([...frames.map(encoded), rest])
+}
+
+function encoded({ header, line, isLeaf }: Frame): Buffer {
+  // A header that was of a line of that length.
+  return isLeaf
+    ? encodeLeafFrame(headerBytesOf(encodeFrame(header, Buffer.alloc(header.length))), line)
+    : encodeFrame(header, line)
 }
 
 /** Without the zeros that were reserved and not written: how many there are says nothing. */
@@ -55,7 +66,7 @@ function endOfSealed(from: Random): { readonly segment: string; readonly offset:
   for (const [segment, bytes] of from.evidence.segments)
     for (let offset = 0; ;) {
       const read = readFrame(bytes, offset)
-      if (read.kind !== 'frame') break
+      if (read.kind !== 'frame' && read.kind !== 'leaf') break
       offset = read.next
       frames += 1
       if (frames <= from.marked || proven.has(read.header.session)) end = { segment, offset }
@@ -130,12 +141,12 @@ function chainedAnew(segments: Map<string, Buffer>, key: KeyObject | undefined):
   let [head, count] = [genesisHead, 0]
   for (const [name, bytes] of segments) {
     const { frames, rest } = framesOf(bytes)
-    const written = frames.map(({ header, line }) => {
-      const fitting = fit(header.type, line, head, count, key)
-      const frame = encodeFrame(header, fitting)
-      head = nextHead(head, headerBytesOf(frame), leafHash(fitting))
+    const written = frames.map((frame) => {
+      const line = fit(frame.header.type, frame.line, head, count, key)
+      const bytes = encoded({ ...frame, line })
+      head = nextHead(head, headerBytesOf(bytes), frame.isLeaf ? line : leafHash(line))
       count += 1
-      return frame
+      return bytes
     })
     segments.set(name, Buffer.concat([...written, rest]))
   }
@@ -163,13 +174,32 @@ const ofChain = (name: string, key: KeyObject | undefined): Mutation => ({
       const at = frames.findIndex(({ header }) => header.session === session)
       const frame = frames[at]
       if (frame === undefined) continue
-      changed.segments.set(name, bytesOf(frames.with(at, { ...frame, line: Buffer.from('[0,"o","never"]') }), rest))
+      const never = Buffer.from('[0,"o","never"]')
+      const line = frame.isLeaf ? leafHash(never) : never
+      changed.segments.set(name, bytesOf(frames.with(at, { ...frame, line }), rest))
       chainedAnew(changed.segments, key)
       return true
     }
     return false
   },
 })
+
+/** Exchanges a line of one of these sessions for its leaf. */
+function reduced(isMeant: (session: Recorded) => boolean): Mutation['apply'] {
+  return (changed, { sessions }, chance) => {
+    const meant = new Set(sessions.filter(isMeant).map(({ session }) => session))
+    const name = chance.pick([...changed.segments.keys()])
+    const { frames, rest } = framesOf(changed.segments.get(name) ?? Buffer.alloc(0))
+    const places = [...frames.keys()].filter(
+      (at) => meant.has(frames[at]?.header.session ?? '') && frames[at]?.isLeaf === false,
+    )
+    const at = places.length === 0 ? -1 : chance.pick(places)
+    const frame = frames[at]
+    if (frame === undefined) return false
+    changed.segments.set(name, bytesOf(frames.with(at, { ...frame, line: leafHash(frame.line), isLeaf: true }), rest))
+    return true
+  }
+}
 
 export const journalMutations: readonly Mutation[] = [
   ...spoilings.map(({ name, spoil }) => ofSegment(name, spoil)),
@@ -203,6 +233,31 @@ export const journalMutations: readonly Mutation[] = [
     )
     return frames.with(at, { ...frame, header: { ...frame.header, type } })
   }),
+  ofFrames('a leaf of another line', (frames, at, frame, chance) => {
+    const line = leafHash(Buffer.from(`[0,"o","${chance.below(1000)}"]`))
+    return frame.header.type === 'line' ? frames.with(at, { ...frame, line, isLeaf: true }) : undefined
+  }),
+  ofFrames('a line in the place of its leaf', (frames, at, frame) => {
+    const line = Buffer.from('[0,"o","never"]')
+    return frame.isLeaf ? frames.with(at, { ...frame, line, isLeaf: false }) : undefined
+  }),
+  ofFrames('a longer line behind the same leaf', (frames, at, frame) => {
+    const { header, isLeaf } = frame
+    return isLeaf ? frames.with(at, { ...frame, header: { ...header, length: header.length + 1 } }) : undefined
+  }),
+  {
+    name: 'journal: a line of a session that is open exchanged for its leaf',
+    scope: 'all',
+    expected: 'found',
+    apply: reduced(({ state }) => state === 'open'),
+  },
+  {
+    // Its recording has the line, and the chain its leaf: what a skeleton is.
+    name: 'journal: a line of a sealed session exchanged for its leaf',
+    scope: 'all',
+    expected: 'nothing',
+    apply: reduced(({ state }) => state !== 'open'),
+  },
   ofSegments('a segment deleted', (segments, one) => segments.delete(one)),
   ofSegments('segments exchanged', (segments, one, other) => {
     const [a, b] = [segments.get(one), segments.get(other)]
