@@ -28,7 +28,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 test(
   'ten thousand changes to what installations left behind: each is a finding, and nothing unchanged is one',
-  { timeout: 240_000 },
+  { timeout: 480_000 },
   async () => {
     const { failures, counts } = await mutate(seed, 10_000)
     expect(failures, `seed ${seed}`).toEqual([])
