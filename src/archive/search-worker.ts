@@ -81,8 +81,7 @@ class SearchWorker {
   }
 
   async #index(recording: SearchRecording): Promise<SearchIndexed> {
-    const { bavail, blocks } = await statfs(dirname(this.#start.file))
-    if (blocks > 0 && bavail / blocks < FLOOR) throw new Error('too little space is left on the file system')
+    await this.#checkRoom()
     try {
       const verified = await VerifiedRecording.open(this.#start.recordings, recording.seal)
       try {
@@ -97,6 +96,11 @@ class SearchWorker {
     }
   }
 
+  async #checkRoom(): Promise<void> {
+    const { bavail, blocks } = await statfs(dirname(this.#start.file))
+    if (blocks > 0 && bavail / blocks < FLOOR) throw new Error('too little space is left on the file system')
+  }
+
   async #take(recording: SearchRecording, verified: VerifiedRecording): Promise<SearchIndexed> {
     const intake = this.#database.begin(recording)
     try {
@@ -106,6 +110,7 @@ class SearchWorker {
         for (const entry of some) intake.add(entry)
         if (performance.now() - since < WORK_MS) continue
         await rest(WORK_MS)
+        await this.#checkRoom()
         since = performance.now()
       }
       intake.keep()

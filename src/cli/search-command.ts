@@ -46,7 +46,7 @@ function hitText({ at, session, line, ms, user, account, target, kind, excerpt }
   const time = new Date(at).toISOString().slice(0, 19).replace('T', ' ')
   const text = excerpt.map((part) => (part.isMatch ? `[${part.text}]` : part.text)).join('')
   const who = printable(`${user} ${account}@${target}`)
-  return `${time}  ${session}#${line} +${offset(ms)}  ${who}  ${kind}\n    ${printable(text)}\n`
+  return `${time}  ${session}#${line} +${offset(ms)}  ${who}  ${kind}\n    ${printable(text.replaceAll(/\p{Cf}/gu, ''))}\n`
 }
 
 /** `1:02:03`, `00:12`. */
