@@ -8,6 +8,7 @@ import { mainLog } from '../log.ts'
 import { alertsTo } from '../procedure/alert.ts'
 import type { DrillContract } from '../procedure/drill.ts'
 import { sweepReviews } from '../procedure/review-late.ts'
+import type { Anchoring } from '../procedure/anchoring.ts'
 import { resumeLocks } from '../procedure/lock.ts'
 import { resumeGrants, sweep } from '../procedure/sweep.ts'
 import type { Registry } from '../session/registry.ts'
@@ -96,7 +97,7 @@ async function start(options: FrontOptions, opened: AsyncDisposableStack): Promi
   opened.defer(repeat(clock, MINUTE_MS, () => drills.tick()))
   inside.search.index.lookAtAll()
   opened.defer(() => inside.search.index.close())
-  opened.defer(() => leave(clock, durable, inside, sealer))
+  opened.defer(() => leave(clock, durable, inside, sealer, anchors))
   opened.defer(() => drills.close())
   opened.defer(() => inside.revocations.close())
   const { read } = options
@@ -243,14 +244,24 @@ function repeat(clock: Clock, ms: number, run: () => Promise<void>): () => Promi
 }
 
 /** Everyone inside is told and recorded; what is not sealed in time is sealed at the next start. */
-async function leave(clock: Clock, durable: Durable, inside: Inside, sealer: Sealer): Promise<void> {
+async function leave(
+  clock: Clock,
+  durable: Durable,
+  inside: Inside,
+  sealer: Sealer,
+  anchors: Anchoring,
+): Promise<void> {
   inside.registry.close({ reason: 'shutdown', code: 'unavailable', message: 'halligan is stopping' })
   const { promise: late, resolve } = Promise.withResolvers<void>()
   const timer = clock.after(CLOSE_MS, resolve)
   await Promise.race([inside.admissionsEnded().then(() => sealer.settled()), late])
   timer.cancel()
+  // Its acknowledgement is a row as well: the last epoch and checkpoint come after it.
+  await anchors.close()
   try {
-    await durable.journal.epoch(await durable.state.ledgerHead())
+    const ledger = await durable.state.ledgerHead()
+    await durable.journal.epoch(ledger)
+    sealer.checkpoint(ledger)
   } catch (error) {
     // The journal may have failed before: the chain then ends at its last epoch record, as a crash would leave it.
     mainLog.error('bastion.last-epoch-not-written', { error })

@@ -73,6 +73,7 @@ export class Anchoring {
   readonly #closing = new AbortController()
   /** Aborted: what is on its way is given up. */
   readonly #leaving = new AbortController()
+  #closed: Promise<void> | undefined
 
   constructor(ports: AnchoringPorts) {
     this.#ports = ports
@@ -168,7 +169,12 @@ export class Anchoring {
   }
 
   /** One last checkpoint to each place that works, within a few seconds; then nothing more. Never throws. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
     this.#closing.abort()
     for (const { timer } of this.#kept.values()) timer?.cancel()
     const { promise: late, resolve } = Promise.withResolvers<void>()
