@@ -39,6 +39,10 @@ const mistakes: readonly { name: string; piece: string; by: string; at: string |
   },
   { name: 'a size below the least', piece: 'segment: 64MiB', by: 'segment: 32KiB', at: '32KiB' },
   { name: 'a size in another unit', piece: 'segment: 64MiB', by: 'segment: 64MB', at: '64MB' },
+  { name: 'a recording that ends before it begins', piece: 'maxBytes: 4GiB', by: 'maxBytes: 1KiB', at: '1KiB' },
+  { name: 'a share without its sign', piece: 'bulkBelow: 20%', by: 'bulkBelow: 20', at: '20' },
+  { name: 'a share of more than all', piece: 'sessionsBelow: 5%', by: 'sessionsBelow: 500%', at: '500%' },
+  { name: 'an end before the doors close', piece: 'endBelow: 1%', by: 'endBelow: 9%', at: '9%' },
   { name: 'a port that is none', piece: 'port: 2222', by: 'port: 70000', at: '70000' },
   {
     name: 'two listeners in one place',
