@@ -21,6 +21,7 @@ import { readiness, type Readiness, type ReadinessPorts } from '../procedure/rea
 import type { Alert, DrillRun, State } from '../session/state.ts'
 import type { Target } from '../target.ts'
 import { type CastPorts, Cast } from './cast.ts'
+import { ownClients } from './clients.ts'
 import type { EvidencePorts } from './evidence.ts'
 import type { RecorderFaults } from './fault.ts'
 import type { PostgresPlace } from './psql-client.ts'
@@ -286,6 +287,7 @@ export class Drills implements DrillContract {
         recordings,
         key: key(),
         ...places,
+        clients: ownClients,
         actor: (player) => cast.actor(player),
         scene: (place) => {
           const scene = scenes.places.get(place)

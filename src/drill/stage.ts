@@ -18,10 +18,11 @@ import {
   verified,
 } from './evidence.ts'
 import { type Held, HeldSessions } from './held-sessions.ts'
+import { type Clients, ownClients } from './clients.ts'
 import { commandLine, loginOf } from './credential.ts'
-import { holdPsql, type PostgresLogin, type PostgresPlace, runPsql } from './psql-client.ts'
+import type { PostgresLogin, PostgresPlace } from './psql-client.ts'
 import { refusalOf, type Told } from './refusal.ts'
-import { holdSsh, runSsh, type SshLogin, type SshPlace, type SshRan } from './ssh-client.ts'
+import type { SshLogin, SshPlace, SshRan } from './ssh-client.ts'
 import { type Action, type Beyond, type Credential, type Happening, isBeyond, type Place, type Player } from './step.ts'
 import type { Outcome, World } from './world.ts'
 
@@ -42,6 +43,8 @@ export interface StagePorts extends EvidencePorts {
   readonly state: EvidencePorts['state'] & Pick<State, 'grant' | 'ledgerHead'>
   readonly ssh: SshPlace
   readonly postgres: PostgresPlace
+  /** With these the glass is broken and used; what else is said of it goes over our own. */
+  readonly clients: Clients
   readonly actor: (player: Player) => Actor
   /** Throws `not_found` where this bastion has no such place. */
   readonly scene: (place: Place) => Scene
@@ -130,17 +133,17 @@ export class Stage implements World {
     return this.#attempted(player, ran, since)
   }
 
-  async #say(player: Player, words: readonly string[]): Promise<SshRan> {
+  async #say(player: Player, words: readonly string[], clients: Clients = ownClients): Promise<SshRan> {
     const actor = this.#ports.actor(player)
     const login = loginOf(actor, actor.name, 'its code')
-    return runSsh(this.#ports.ssh, login, commandLine(words))
+    return clients.runSsh(this.#ports.ssh, login, commandLine(words))
   }
 
   async #breakGlass({ who, place, forMs, reason }: Extract<Action, { kind: 'break-glass' }>): Promise<Outcome> {
     const scene = this.#ports.scene(place)
     const since = await this.#ledgerSize()
     this.#askedUs = this.#ports.clock.monotonicUs()
-    const ran = await this.#say(who, [
+    const words = [
       'request',
       scene.target,
       '--account',
@@ -152,7 +155,8 @@ export class Stage implements World {
       ...(scene.incident === null ? [] : ['--incident', scene.incident]),
       ...(scene.policy === null ? [] : ['--policy', scene.policy]),
       ...(forMs === null ? [] : ['--for', formatDuration(forMs)]),
-    ])
+    ]
+    const ran = await this.#say(who, words, this.#ports.clients)
     const id = /"id":"(g[a-z0-9]+)"/.exec(ran.stdout)?.[1]
     if (id !== undefined && (ran.status === 0 || ran.status === 75)) {
       this.#grant = await this.#ports.state.grant(id)
@@ -168,7 +172,7 @@ export class Stage implements World {
     const actor = this.#ports.actor(who)
     const since = await this.#ledgerSize()
     const login = loginOf(actor, `${actor.name}+${scene.account}@${scene.target}`, credential)
-    return this.#attempted(who, await runSsh(this.#ports.ssh, login, 'exit 0'), since)
+    return this.#attempted(who, await this.#ports.clients.runSsh(this.#ports.ssh, login, 'exit 0'), since)
   }
 
   async #connectToDatabase(who: Player, scene: Scene, credential: Credential): Promise<Outcome> {
@@ -176,7 +180,7 @@ export class Stage implements World {
     const since = await this.#ledgerSize()
     if (credential === 'a made-up secret') {
       const database = scene.database === null ? scene.target : `${scene.target}/${scene.database}`
-      const ran = await runPsql(
+      const ran = await this.#ports.clients.runPsql(
         this.#ports.postgres,
         { user: actor.name, secret: 'x'.repeat(43), database },
         'select 1',
@@ -187,7 +191,7 @@ export class Stage implements World {
     const words = ['dsn', scene.target, '--account', scene.account]
     if (scene.database !== null) words.push('--database', scene.database)
     const login = loginOf(actor, actor.name, credential)
-    return this.#attempted(who, await runSsh(this.#ports.ssh, login, commandLine(words)), since)
+    return this.#attempted(who, await this.#ports.clients.runSsh(this.#ports.ssh, login, commandLine(words)), since)
   }
 
   async #run({ client, command, prints }: Extract<Action, { kind: 'run' }>): Promise<Outcome> {
@@ -202,7 +206,7 @@ export class Stage implements World {
   }
 
   async #runOnHost(player: Player, command: string): Promise<Ran> {
-    const ran = await runSsh(this.#ports.ssh, this.#hostLogin(player), command)
+    const ran = await this.#ports.clients.runSsh(this.#ports.ssh, this.#hostLogin(player), command)
     if (ran.status === 0) return { kind: 'ran', text: ran.stdout }
     return { kind: 'refused', told: { status: String(ran.status), text: ran.stderr } }
   }
@@ -210,7 +214,7 @@ export class Stage implements World {
   async #runStatement(player: Player, sql: string): Promise<Ran> {
     const login = await this.#databaseLogin(player)
     if ('refused' in login) return { kind: 'refused', told: login.refused }
-    const ran = await runPsql(this.#ports.postgres, login, sql)
+    const ran = await this.#ports.clients.runPsql(this.#ports.postgres, login, sql)
     if (ran.kind === 'rows') return { kind: 'ran', text: ran.text }
     return { kind: 'refused', told: { status: ran.sqlstate, text: ran.message } }
   }
@@ -295,11 +299,12 @@ export class Stage implements World {
     const nowUs = (): number => this.#ports.clock.monotonicUs()
     const before = await this.#openSessions()
     let held: Held
-    if (client === 'ssh') held = await holdSsh(this.#ports.ssh, this.#hostLogin(player), command, nowUs)
+    if (client === 'ssh')
+      held = await this.#ports.clients.holdSsh(this.#ports.ssh, this.#hostLogin(player), command, nowUs)
     else {
       const login = await this.#databaseLogin(player)
       if ('refused' in login) return { kind: 'not-so', detail: login.refused.text.trim() }
-      held = await holdPsql(this.#ports.postgres, login, command, nowUs)
+      held = await this.#ports.clients.holdPsql(this.#ports.postgres, login, command, nowUs)
     }
     this.#held.add(held)
     const opened = await awaited(this.#ports.clock, ROW_MS, async () =>

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Actor } from '../../src/drill/actor.ts'
+import { ownClients } from '../../src/drill/clients.ts'
 import { runStory } from '../../src/drill/runner.ts'
 import { type Scene, Stage } from '../../src/drill/stage.ts'
 import type { Place, Player, Story } from '../../src/drill/step.ts'
@@ -12,6 +13,7 @@ import { verifyAll } from '../e2e/evidence.ts'
 import { beyond } from './beyond.ts'
 import { House, startTargets, storyFolder, type Targets } from './house.ts'
 import { Lanes } from './lanes.ts'
+import { clientFolder, realClients } from './real-clients.ts'
 
 // Every story of this folder, played by alice, carol, bob, rita and adam on a whole Halligan with real targets. What it
 // says is what an auditor reads; what happened is verified afterwards, offline.
@@ -90,6 +92,7 @@ function stageOf(house: House): Stage {
     key: parseInstallationKey(readFileSync(house.publicKeyFile, 'utf8')),
     ssh: { ...bastion.ssh, hostKey: bastion.installation.sshHostPublicKey },
     postgres: { ...bastion.postgres, ca: house.postgresCa },
+    clients: has('ssh', 'psql') ? realClients(clientFolder(house.folder)) : ownClients,
     actor,
     scene: (place) => scenes[place],
     failRecorder: () => {
