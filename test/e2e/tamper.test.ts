@@ -263,26 +263,30 @@ test.runIf(has('ssh', 'psql'))(
   },
 )
 
-test('a sealed recording is exported in other forms, and one event of it is proven without the rest', async () => {
-  const session = basename(files[0] ?? '').replace('.cast.zst', '')
-  const { recordings } = world.demo
-  const exported = (...args: string[]) =>
-    world.local('export', '--recordings', recordings, '--key', pinned.key, ...args)
-  const text = await exported(session, '--text')
-  expect(text.stdout.toString()).toContain('line 19999 of what was seen')
-  const cast = (await exported(session, '--asciicast')).stdout.toString().split('\n')
-  expect(JSON.parse(cast[0] ?? '')).toMatchObject({ version: 3, term: { cols: expect.any(Number) } })
-  const sql = await Promise.all(files.map((file) => exported(file, '--sql')))
-  expect(sql.map(({ stdout }) => stdout).join('')).toContain('SELECT 1/0;')
+test(
+  'a sealed recording is exported in other forms, and one event of it is proven without the rest',
+  { timeout: 120_000 },
+  async () => {
+    const session = basename(files[0] ?? '').replace('.cast.zst', '')
+    const { recordings } = world.demo
+    const exported = (...args: string[]) =>
+      world.local('export', '--recordings', recordings, '--key', pinned.key, ...args)
+    const text = await exported(session, '--text')
+    expect(text.stdout.toString()).toContain('line 19999 of what was seen')
+    const cast = (await exported(session, '--asciicast')).stdout.toString().split('\n')
+    expect(JSON.parse(cast[0] ?? '')).toMatchObject({ version: 3, term: { cols: expect.any(Number) } })
+    const sql = await Promise.all(files.map((file) => exported(file, '--sql')))
+    expect(sql.map(({ stdout }) => stdout).join('')).toContain('SELECT 1/0;')
 
-  const event = join(folder, 'one.event.json')
-  writeFileSync(event, (await exported(session, '--event', '3')).stdout)
-  expect((await world.local('verify', '--key', pinned.key, event)).status).toBe(0)
-  writeFileSync(event, readFileSync(event, 'utf8').replace('"seq": 3', '"seq": 4'))
-  expect((await world.local('verify', '--key', pinned.key, event)).status).toBe(1)
-  expect((await exported('sabcdefghijkl', '--text')).status).toBe(64)
-  expect((await exported(session)).status).toBe(64)
-})
+    const event = join(folder, 'one.event.json')
+    writeFileSync(event, (await exported(session, '--event', '3')).stdout)
+    expect((await world.local('verify', '--key', pinned.key, event)).status).toBe(0)
+    writeFileSync(event, readFileSync(event, 'utf8').replace('"seq": 3', '"seq": 4'))
+    expect((await world.local('verify', '--key', pinned.key, event)).status).toBe(1)
+    expect((await exported('sabcdefghijkl', '--text')).status).toBe(64)
+    expect((await exported(session)).status).toBe(64)
+  },
+)
 
 test('an altered recording is not exported', async () => {
   const { file } = copy()

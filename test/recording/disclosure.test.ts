@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
 import { disclose, encodeDisclosure, openDisclosure } from '../../src/recording/disclosure.ts'
+import { encodeProof, parseProof } from '../../src/recording/proof.ts'
 import { Installation } from './installation.ts'
 import { sessionLines } from './sealed.ts'
 
@@ -93,4 +94,22 @@ test('any character changed gives a finding or the same event, never another', (
     }),
     { numRuns: 500 },
   )
+})
+
+test('not found: a number that is wrong because the proof counts other frames otherwise; the line is proven all the same', () => {
+  const parsed = parseProof(proof)
+  const [one, two, three, ...more] = parsed?.frames ?? []
+  if (parsed === undefined || one === undefined || two === undefined || three === undefined) throw new Error('frames')
+  // The roots of frames are sealed, and how many lines there are; not how many each frame has. The recording shows it.
+  const shifted = [{ ...one, lines: one.lines + 1 }, two, { ...three, lines: three.lines - 1 }, ...more]
+  const [, second] = frames()
+  const text = encodeDisclosure(
+    disclose(second?.lines ?? [], 0, one.lines + 1, encodeProof({ ...parsed, frames: shifted })),
+  )
+  const opened = openDisclosure(text, installation.key)
+  expect(opened).toMatchObject({ kind: 'opened', disclosure: { seq: one.lines + 1, line: lines[one.lines] } })
+  const fewer = encodeProof({ ...parsed, frames: [{ ...one, lines: one.lines + 1 }, two, three, ...more] })
+  expect(
+    openDisclosure(encodeDisclosure(disclose(second?.lines ?? [], 0, one.lines + 1, fewer)), installation.key),
+  ).toMatchObject({ kind: 'refused', code: 'container_altered' })
 })
