@@ -90,14 +90,14 @@ async function start(options: FrontOptions, opened: AsyncDisposableStack): Promi
   await drills.recover()
   // Before anyone is let in: whether this is still the ledger that was anchored. No place is waited for.
   await anchors.start(anchorPlaces(config, options.secrets, clock))
-  opened.defer(() => anchors.close())
+  opened.defer(() => lastWords(durable, sealer, anchors))
   const fronts = await openFronts(options, durable, inside, sealer, opened, drills, anchors)
   openDrills(drills, durable, fronts)
   keepTime(clock, durable, inside, sealer, opened)
   opened.defer(repeat(clock, MINUTE_MS, () => drills.tick()))
   inside.search.index.lookAtAll()
   opened.defer(() => inside.search.index.close())
-  opened.defer(() => leave(clock, durable, inside, sealer, anchors))
+  opened.defer(() => leave(clock, inside, sealer))
   opened.defer(() => drills.close())
   opened.defer(() => inside.revocations.close())
   const { read } = options
@@ -244,19 +244,17 @@ function repeat(clock: Clock, ms: number, run: () => Promise<void>): () => Promi
 }
 
 /** Everyone inside is told and recorded; what is not sealed in time is sealed at the next start. */
-async function leave(
-  clock: Clock,
-  durable: Durable,
-  inside: Inside,
-  sealer: Sealer,
-  anchors: Anchoring,
-): Promise<void> {
+async function leave(clock: Clock, inside: Inside, sealer: Sealer): Promise<void> {
   inside.registry.close({ reason: 'shutdown', code: 'unavailable', message: 'halligan is stopping' })
   const { promise: late, resolve } = Promise.withResolvers<void>()
   const timer = clock.after(CLOSE_MS, resolve)
   await Promise.race([inside.admissionsEnded().then(() => sealer.settled()), late])
   timer.cancel()
-  // Its acknowledgement is a row as well: the last epoch and checkpoint come after it.
+}
+
+/** When nothing else writes any more: what was on its way to channels and anchors is settled, since each acceptance is a row as well. */
+async function lastWords(durable: Durable, sealer: Sealer, anchors: Anchoring): Promise<void> {
+  await durable.outbox.close()
   await anchors.close()
   try {
     const ledger = await durable.state.ledgerHead()

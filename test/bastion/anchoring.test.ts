@@ -1,7 +1,9 @@
 // A whole bastion and the place that keeps its checkpoints: real files, a real receiver.
 
 import { randomBytes } from 'node:crypto'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -11,6 +13,7 @@ import { type Bastion, startBastion } from '../../src/bastion/bastion.ts'
 import { addVerifyCommand } from '../../src/cli/verify-command.ts'
 import { systemClock } from '../../src/clock.ts'
 import { readConfiguration } from '../../src/config/reading.ts'
+import { readLedger } from '../../src/store/ledger-reader.ts'
 import { newEd25519Key } from '../../src/sshwire/new-key.ts'
 import { Keeper, secret } from '../procedure/anchor-world.ts'
 import { until } from '../e2e/until.ts'
@@ -41,7 +44,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-function write(url: string): void {
+function write(url: string, channel = 'http://127.0.0.1:9/closed'): void {
   const listen = { host: '127.0.0.1', port: 0 }
   const host = '127.0.0.1'
   const text = stringify({
@@ -64,7 +67,7 @@ function write(url: string): void {
         credential: 'credential',
       },
     ],
-    channels: [{ name: 'desk', kind: 'webhook', url: 'http://127.0.0.1:9/closed', secret: 'webhook' }],
+    channels: [{ name: 'desk', kind: 'webhook', url: channel, secret: 'webhook' }],
     anchors: [{ name: 'vault', kind: 'webhook', url, secret: 'webhook', outside: true, every: '1s', readBack: true }],
     policies: [
       {
@@ -164,4 +167,24 @@ test('an older state that is put back is found at the start, alerted, and named 
   await stop()
   keeper.held = outside
   expect(await verifyAll()).toMatch(/rolled_back|forked/)
+})
+
+test('an alert that is on its way while Halligan stops is a row before the last checkpoint', async () => {
+  const { promise: asked, resolve } = Promise.withResolvers<ServerResponse>()
+  const receiver = createServer((_, response) => resolve(response)).listen(0, '127.0.0.1')
+  await new Promise((listening) => receiver.once('listening', listening))
+  write(keeper.url, `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`)
+  const { state } = await start()
+  const alert = { id: 'a-late', channel: 'desk', type: 'grant.ended', at: clock.now(), payload: {} }
+  await state.commit({ at: clock.now(), writes: [], leaves: [], alerts: [alert] })
+  const response = await asked
+  const stopped = stop()
+  // Long enough that everything that does not wait for it has been written.
+  clock.after(500, () => response.writeHead(204).end())
+  await stopped
+  receiver.close()
+  const rows = await Array.fromAsync(readLedger(join(folder, 'state', 'halligan.db')))
+  expect(rows.some(({ leaf }) => leaf.includes('"type":"alert-accepted"'))).toBe(true)
+  const [, size] = readFileSync(join(folder, 'state', 'checkpoint'), 'utf8').split('\n')
+  expect(Number(size)).toBe(rows.length)
 })
