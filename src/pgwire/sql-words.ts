@@ -28,8 +28,10 @@ export class SqlWords {
   #depth = 0
   /** What ends the dollar quote. */
   #close = ''
-  /** The last token was a string with escapes: one that follows without a token between goes on with it. */
+  /** The last token was a string with escapes: one that stands right behind it, or on a later line, goes on with it. */
   #isEscaping = false
+  /** What stands between the last string's end and here; only a line's end lets another literal go on with it. */
+  #gap: 'nothing' | 'blanks' | 'line-end' = 'nothing'
   #held = ''
 
   /** `take` is called for each token in order, during `push` and `end`. */
@@ -65,6 +67,8 @@ export class SqlWords {
     const rest = text.length - at
     switch (text[at]) {
       case "'":
+        this.#isEscaping &&= this.#gap !== 'blanks'
+        this.#gap = 'nothing'
         this.#inside = this.#isEscaping ? 'escape-string' : 'string'
         if (!this.#isEscaping) this.#tell('')
         return at + 1
@@ -85,7 +89,11 @@ export class SqlWords {
       default:
     }
     const blanks = past(BLANKS, text, at)
-    if (blanks > at) return blanks
+    if (blanks > at) {
+      if (/[\n\r]/.test(text.slice(at, blanks))) this.#gap = 'line-end'
+      else if (this.#gap === 'nothing') this.#gap = 'blanks'
+      return blanks
+    }
     const others = past(OTHERS, text, at)
     if (others === at) return this.#word(text, at, isWhole)
     this.#tell('')
@@ -94,8 +102,12 @@ export class SqlWords {
 
   #comment(text: string, at: number): number {
     const two = text.slice(at, at + 2)
-    if (two === '--') this.#inside = 'line-comment'
-    else if (two === '/*') {
+    if (two === '--') {
+      // Its line ends with it.
+      this.#gap = 'line-end'
+      this.#inside = 'line-comment'
+    } else if (two === '/*') {
+      this.#isEscaping = false
       this.#inside = 'block-comment'
       this.#depth = 1
     } else {
@@ -125,6 +137,7 @@ export class SqlWords {
     }
     this.#tell('')
     this.#isEscaping = true
+    this.#gap = 'nothing'
     this.#inside = 'escape-string'
     return end + 1
   }

@@ -13,7 +13,9 @@ let adam: string
 beforeEach(async () => {
   const duration = { defaultMs: 30 * 60_000, maxMs: 120 * 60_000, extensions: { count: 1, self: true } }
   const approval = [{ when: {}, required: 0, from: { groups: ['leads'], roles: [] }, override: null }]
-  world = await startWorld({ policies: [policyOf({ name: 'web-emergency', duration, approval })] })
+  world = await startWorld({
+    policies: [policyOf({ name: 'web-emergency', hash: '5f'.repeat(32), duration, approval })],
+  })
   adam = await world.signIn('adam')
 })
 afterEach(() => world.close())

@@ -13,6 +13,7 @@ const risky: readonly (readonly [sql: string, ...kinds: RiskyKind[]])[] = [
   ['alter table t drop column c', 'DROP'],
   ['alter table only t drop "c", add d int', 'DROP'],
   ['alter table t drop if exists c', 'DROP'],
+  ["select E'' '\\'; drop table shop", 'DROP'],
   ['truncate orders', 'TRUNCATE'],
   ['begin; truncate a, b; commit', 'TRUNCATE'],
   ['delete from orders', 'DELETE without WHERE'],
