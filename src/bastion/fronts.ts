@@ -172,8 +172,8 @@ function openWeb(
         extend: (grant, by, reason, durationMs) => extend(inside.end, by, grant, reason, durationMs),
         mayRevoke: (user, grant) => mayRevoke(inside.access.policy(grant), grant, user),
         mayExtend: (user, grant) => {
-          const policy = inside.access.policy(grant)
-          return policy !== undefined && mayExtend(policy, grant, user)
+          const policy = inside.access.policy(grant.policy)
+          return policy?.hash === grant.policyHash && mayExtend(policy, grant, user)
         },
       },
       locks: {
