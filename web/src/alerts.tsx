@@ -6,9 +6,10 @@ import { get, post, Problem } from './api.ts'
 import { version } from './feed.ts'
 import { utc, visible, when } from './format.ts'
 import { Icon } from './icons.tsx'
-import { Failure, Loading, sentence } from './notes.tsx'
+import { Failure, Loading } from './notes.tsx'
 import { createQuery } from './query.ts'
 import { serverNow } from './server-time.ts'
+import { CodeInput, Refusal } from './step-up.tsx'
 
 /** The path to post to; null: nothing is asked for. */
 type Asked = { readonly path: string; readonly what: string }
@@ -170,31 +171,9 @@ function RetryForm(props: {
     <form class="retry" aria-label="Send again" onSubmit={(event) => void act(event)}>
       <p>Send {visible(props.asked.what)} again, with the number it had?</p>
       <Show when={needsCode()}>
-        <label class="field">
-          <span>Code from your authenticator</span>
-          <input
-            class="code-input"
-            name="code"
-            type="text"
-            inputmode="numeric"
-            autocomplete="one-time-code"
-            required
-            maxlength="64"
-            placeholder="000000"
-            ref={(field) => queueMicrotask(() => field.focus())}
-            value={code()}
-            onInput={(event) => setCode(event.currentTarget.value)}
-          />
-        </label>
+        <CodeInput code={code()} onCode={setCode} field={(element) => queueMicrotask(() => element.focus())} />
       </Show>
-      <Show when={problem()}>
-        {(refused) => (
-          <p class="field-problem" role="alert">
-            {sentence(refused().message)}
-            <Show when={refused().hint}>{(hint) => <small>{sentence(hint())}</small>}</Show>
-          </p>
-        )}
-      </Show>
+      <Refusal problem={problem()} />
       <div class="actions">
         <button class="button" type="submit" disabled={isBusy()}>
           {isBusy() ? 'One moment…' : 'Send again'}

@@ -7,11 +7,12 @@ import { get, post, Problem } from './api.ts'
 import { version } from './feed.ts'
 import { duration, utc, visible, when } from './format.ts'
 import { Icon } from './icons.tsx'
-import { Empty, Failure, Loading, sentence } from './notes.tsx'
+import { Empty, Failure, Loading } from './notes.tsx'
 import { DrillBadge, Ready } from './overview.tsx'
 import { createQuery } from './query.ts'
 import { go, Link } from './router.tsx'
 import { learnTime, serverNow } from './server-time.ts'
+import { CodeInput, Refusal } from './step-up.tsx'
 
 export function DrillsPage(props: { readonly me: Me }): JSX.Element {
   const list = createQuery(version('drills'), async () => {
@@ -179,31 +180,9 @@ function StartForm(props: {
         </select>
       </label>
       <Show when={needsCode()}>
-        <label class="field">
-          <span>Code from your authenticator</span>
-          <input
-            class="code-input"
-            name="code"
-            type="text"
-            inputmode="numeric"
-            autocomplete="one-time-code"
-            required
-            maxlength="64"
-            placeholder="000000"
-            ref={(field) => queueMicrotask(() => field.focus())}
-            value={code()}
-            onInput={(event) => setCode(event.currentTarget.value)}
-          />
-        </label>
+        <CodeInput code={code()} onCode={setCode} field={(element) => queueMicrotask(() => element.focus())} />
       </Show>
-      <Show when={problem()}>
-        {(refused) => (
-          <p class="field-problem" role="alert">
-            {sentence(refused().message)}
-            <Show when={refused().hint}>{(hint) => <small>{sentence(hint())}</small>}</Show>
-          </p>
-        )}
-      </Show>
+      <Refusal problem={problem()} />
       <div class="actions">
         <button class="button button-main" type="submit" disabled={isBusy()}>
           {isBusy() ? 'One moment…' : 'Start the drill'}

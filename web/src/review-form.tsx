@@ -5,6 +5,7 @@ import { createEffect, createSignal, For, Index, on, onMount, Show, type JSX } f
 import type { Me, ReviewDetail, StepUp } from '../../src/http/api.ts'
 import { get, post, Problem } from './api.ts'
 import { sentence } from './notes.tsx'
+import { CodeInput, Refusal } from './step-up.tsx'
 
 type Case = ReviewDetail['review']
 type Answer = 'yes' | 'no' | 'n/a'
@@ -174,31 +175,9 @@ export function VerdictForm(props: { readonly review: Case; readonly onDone: () 
         </button>
       </fieldset>
       <Show when={needsCode()}>
-        <label class="field">
-          <span>Code from your authenticator</span>
-          <input
-            ref={(element) => (codeField = element)}
-            class="code-input"
-            name="code"
-            type="text"
-            inputmode="numeric"
-            autocomplete="one-time-code"
-            required
-            maxlength="64"
-            placeholder="000000"
-            value={code()}
-            onInput={(event) => setCode(event.currentTarget.value)}
-          />
-        </label>
+        <CodeInput code={code()} onCode={setCode} field={(element) => (codeField = element)} />
       </Show>
-      <Show when={problem()}>
-        {(refused) => (
-          <p class="field-problem" role="alert">
-            {sentence(refused().message)}
-            <Show when={refused().hint}>{(hint) => <small>{sentence(hint())}</small>}</Show>
-          </p>
-        )}
-      </Show>
+      <Refusal problem={problem()} />
       <div class="actions">
         <button class="button button-main" type="submit" disabled={isBusy() || props.review.obstacle !== null}>
           {isBusy() ? 'One moment…' : 'Pass the verdict'}

@@ -60,31 +60,53 @@ export function CodeField(props: { readonly act: Act; readonly hint?: string }):
   return (
     <>
       <Show when={props.act.needsCode() === true}>
-        <label class="field">
-          <span>Code from your authenticator</span>
-          <input
-            class="code-input"
-            name="code"
-            type="text"
-            inputmode="text"
-            autocomplete="one-time-code"
-            required
-            maxlength="64"
-            placeholder="000000"
-            value={props.act.code()}
-            onInput={(event) => props.act.setCode(event.currentTarget.value)}
-          />
-          <Show when={props.hint}>{(hint) => <small>{hint()}</small>}</Show>
-        </label>
+        <CodeInput code={props.act.code()} onCode={props.act.setCode} mode="text" hint={props.hint} />
       </Show>
-      <Show when={props.act.problem()}>
-        {(refused) => (
-          <p class="field-problem" role="alert">
-            {sentence(refused().message)}
-            <Show when={refused().hint}>{(hint) => <small>{sentence(hint())}</small>}</Show>
-          </p>
-        )}
-      </Show>
+      <Refusal problem={props.act.problem()} />
     </>
+  )
+}
+
+/** The field alone; `field` is handed the element, to focus it. */
+export function CodeInput(props: {
+  readonly code: string
+  readonly onCode: (code: string) => void
+  readonly field?: (element: HTMLInputElement) => void
+  /** `text` where a code may have letters. */
+  readonly mode?: 'numeric' | 'text'
+  readonly hint?: string | undefined
+}): JSX.Element {
+  return (
+    <label class="field">
+      <span>Code from your authenticator</span>
+      <input
+        ref={(element) => props.field?.(element)}
+        class="code-input"
+        name="code"
+        type="text"
+        inputmode={props.mode ?? 'numeric'}
+        autocomplete="one-time-code"
+        required
+        maxlength="64"
+        placeholder="000000"
+        value={props.code}
+        onInput={(event) => props.onCode(event.currentTarget.value)}
+      />
+      <Show when={props.hint}>{(hint) => <small>{hint()}</small>}</Show>
+    </label>
+  )
+}
+
+/** What went wrong with the last try, and what to do. */
+export function Refusal(props: { readonly problem: Problem | undefined }): JSX.Element {
+  return (
+    <Show when={props.problem}>
+      {(refused) => (
+        <p class="field-problem" role="alert">
+          {sentence(refused().message)}
+          <Show when={refused().hint}>{(hint) => <small>{sentence(hint())}</small>}</Show>
+        </p>
+      )}
+    </Show>
   )
 }

@@ -4,7 +4,7 @@
 import { createSignal, onMount, Show, type JSX } from 'solid-js'
 import type { Me, StepUp } from '../../src/http/api.ts'
 import { get, post, Problem } from './api.ts'
-import { sentence } from './notes.tsx'
+import { CodeInput, Refusal } from './step-up.tsx'
 
 export function TakeAwayDialog(props: {
   readonly title: string
@@ -109,31 +109,9 @@ export function TakeAwayDialog(props: {
           )}
         </Show>
         <Show when={needsCode() === true}>
-          <label class="field">
-            <span>Code from your authenticator</span>
-            <input
-              ref={(element) => (codeField = element)}
-              class="code-input"
-              name="code"
-              type="text"
-              inputmode="numeric"
-              autocomplete="one-time-code"
-              required
-              maxlength="64"
-              placeholder="000000"
-              value={code()}
-              onInput={(event) => setCode(event.currentTarget.value)}
-            />
-          </label>
+          <CodeInput code={code()} onCode={setCode} field={(element) => (codeField = element)} />
         </Show>
-        <Show when={problem()}>
-          {(refused) => (
-            <p class="field-problem" role="alert">
-              {sentence(refused().message)}
-              <Show when={refused().hint}>{(hint) => <small>{sentence(hint())}</small>}</Show>
-            </p>
-          )}
-        </Show>
+        <Refusal problem={problem()} />
         <div class="actions">
           <button
             class="button"
