@@ -2,6 +2,7 @@
 // that are due by themselves.
 
 import * as z from 'zod'
+import { PLACEHOLDER } from '../incident/template.ts'
 import type { CheckConfig, DrillConfig } from './config.ts'
 import { isLoopbackHost } from './loopback.ts'
 import { duration, MAX_LIST, name, names, unique } from './scalar.ts'
@@ -13,9 +14,6 @@ const MIN_TIMEOUT_MS = 100
 const MAX_HEADERS = 10
 const MAX_URL_LENGTH = 2000
 const MAX_PATH_PARTS = 16
-
-/** What may be filled into a check's URL and its expected value. */
-const PLACEHOLDER = /\{(user|target|account|incident|trigger)\}/g
 
 const timeout = duration
   .prefault('5s')

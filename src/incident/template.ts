@@ -3,8 +3,8 @@
 
 import type { CheckQuestion } from '../procedure/check.ts'
 
-/** What may stand in braces. */
-const PLACEHOLDER = /\{(user|target|account|incident|trigger)\}/g
+/** What may stand in braces, in a check's URL and its expected value. */
+export const PLACEHOLDER: RegExp = /\{(user|target|account|incident|trigger)\}/g
 
 /** Nobody's incident, user or target is named longer; servers refuse long URLs in ways that tell nothing. */
 const MAX_VALUE_LENGTH = 200
