@@ -90,7 +90,7 @@ const policy = policyOf({
 export const maxMs: number = policy.duration.maxMs
 export const required: Readonly<Record<Account, number>> = { deploy: 0, app_readonly: 0, app_readwrite: 2 }
 
-/** What was true when somebody asked, and what they got at once. */
+/** What stood in the way from the asking to the answer, and what they got at once. */
 export interface Asked {
   readonly grant: Grant
   readonly hadOverdue: boolean
@@ -215,13 +215,32 @@ export class ModelWorld implements AsyncDisposable {
     const { world } = this
     const user = identity.user.name
     const target = account === 'deploy' ? 'web-1' : 'orders'
-    const now = world.clock.now()
     const before = await world.state.grants({ user })
-    const hadOverdue = before.some((grant) => reviewStanding(grant, now).kind === 'overdue')
-    const wasDenied = await this.#isDenied(before, target, account)
-    const wasLocked = world.registry.locks.on(user, target) !== undefined
+    const first = await this.#inTheWay(user, target, account)
     const grant = await world.access.request(identity, { target, account, trigger: 'customer-impact', reason: why })
-    this.asked.push({ grant, hadOverdue, wasDenied, wasLocked, isNew: !before.some(({ id }) => id === grant.id) })
+    // What somebody took out of the way in the same moment, such as by a review, may have been gone when it was decided.
+    const last = await this.#inTheWay(user, target, account)
+    this.asked.push({
+      grant,
+      hadOverdue: first.hadOverdue && last.hadOverdue,
+      wasDenied: first.wasDenied && last.wasDenied,
+      wasLocked: first.wasLocked && last.wasLocked,
+      isNew: !before.some(({ id }) => id === grant.id),
+    })
+  }
+
+  async #inTheWay(
+    user: string,
+    target: string,
+    account: string,
+  ): Promise<Pick<Asked, 'hadOverdue' | 'wasDenied' | 'wasLocked'>> {
+    const { state, clock, registry } = this.world
+    const own = await state.grants({ user })
+    return {
+      hadOverdue: own.some((grant) => reviewStanding(grant, clock.now()).kind === 'overdue'),
+      wasDenied: await this.#isDenied(own, target, account),
+      wasLocked: registry.locks.on(user, target) !== undefined,
+    }
   }
 
   /** Denied within four hours, and nobody has taken that back since: read from the ledger, newest leaf first. */
